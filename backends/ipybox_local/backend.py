@@ -1,0 +1,57 @@
+"""The local backend: a gateway in a subprocess of this process."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from ipybox import (
+    Availability,
+    Backend,
+    Capability,
+    Container,
+    ContainerSpec,
+)
+from ipybox_local.container import LocalContainer
+
+REQUIRED = ("kernel_gateway", "ipykernel", "ipybox_runtime")
+
+
+class LocalBackend(Backend):
+    """Runs the gateway and its kernels as processes of the calling user: no isolation.
+
+    A container is a private folder with an environment of its own; it goes when
+    the container does, whatever ends it.
+    """
+
+    name = "local"
+    capabilities = frozenset({Capability.BINDS, Capability.FIXED_PORT})
+
+    async def availability(self) -> Availability:
+        version = f"Python {platform.python_version()}"
+        if sys.platform == "win32":
+            return Availability(
+                ready=False,
+                version=version,
+                reason="Windows has no process groups and signals as it needs them.",
+                remedy="Use it inside WSL, or another backend.",
+            )
+        missing = [name for name in REQUIRED if importlib.util.find_spec(name) is None]
+        if missing:
+            return Availability(
+                ready=False,
+                version=version,
+                reason=f"not installed: {', '.join(missing)}.",
+                remedy="Run: pip install 'ipybox[local]'",
+            )
+        return Availability(ready=True, version=version)
+
+    async def create(self, spec: ContainerSpec) -> Container:
+        return LocalContainer(spec, _temporary_folder() / spec.name)
+
+
+def _temporary_folder() -> Path:
+    return Path(tempfile.gettempdir()).absolute()

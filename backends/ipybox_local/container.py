@@ -1,0 +1,187 @@
+"""A local container: a supervisor process, and all that runs below it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import shutil
+import site
+import socket
+import sys
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from ipybox import (
+    Container,
+    ContainerSpec,
+    ContainerStartError,
+    Endpoint,
+    ExitStatus,
+    Guarantees,
+    PortTakenError,
+)
+from ipybox_local.translate import LOOPBACK, supervisor_config
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+TEARDOWN_SECONDS = 40.0  # a little longer than the supervisor gives itself
+LOG_TAIL_BYTES = 256 * 1024
+
+
+class LocalContainer(Container):
+    """Lives as long as the pipe to its supervisor is open."""
+
+    def __init__(self, spec: ContainerSpec, root: Path) -> None:
+        self._spec = spec
+        self._root = root
+        self._process: asyncio.subprocess.Process | None = None
+        self._endpoint: Endpoint | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def id(self) -> str:
+        return self._spec.name
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        return self._endpoint
+
+    @property
+    def guarantees(self) -> Guarantees:
+        concerns = ("filesystem", "network", "user", "resources")
+        return Guarantees(isolation="none", details=dict.fromkeys(concerns, "none"))
+
+    async def start(self) -> Endpoint:
+        if self._spec.port is not None:
+            _check_port_free(self._spec.port)
+        try:
+            async with asyncio.timeout(self._spec.start_timeout):
+                await self._spawn()
+                port = await self._port_when_ready()
+        except TimeoutError as error:
+            raise ContainerStartError(
+                f"The container {self.id} was not ready within {self._spec.start_timeout} s "
+                f"(start_timeout).{await self._log_text()}"
+            ) from error
+        self._endpoint = Endpoint(host=LOOPBACK, port=port, token=self._spec.token)
+        return self._endpoint
+
+    async def kill(self) -> None:
+        self._endpoint = None
+        process = self._process
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()  # the supervisor's sign to end everything
+        try:
+            async with asyncio.timeout(TEARDOWN_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        # Where the supervisor itself was killed, the rest is up to us.
+        await asyncio.to_thread(shutil.rmtree, self._root, ignore_errors=True)
+
+    async def wait(self) -> ExitStatus:
+        if self._process is None:
+            return ExitStatus(code=None, reason="never started")
+        code = await self._process.wait()
+        return ExitStatus(code=code, reason="ended" if code == 0 else "failed")
+
+    async def logs(self, tail: int = 100) -> list[str]:
+        return await asyncio.to_thread(_last_lines, self._root / "log", tail)
+
+    async def _spawn(self) -> None:
+        config = await asyncio.to_thread(
+            supervisor_config,
+            self._spec,
+            self._root,
+            import_paths=_import_paths(),
+            host_env=dict(os.environ),
+            host_home=Path.home(),
+        )
+        # stderr is ours: what the supervisor says there is a fault in it.
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            "-S",
+            str(SUPERVISOR),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            cwd="/",
+        )
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(config).encode() + b"\n")
+
+    async def _port_when_ready(self) -> int:
+        try:
+            async with asyncio.timeout(self._spec.port_timeout):
+                await self._event("bound")
+        except TimeoutError as error:
+            raise ContainerStartError(
+                f"The container {self.id} had no port within {self._spec.port_timeout} s "
+                f"(port_allocation_timeout).{await self._log_text()}"
+            ) from error
+        ready = await self._event("ready")
+        return int(ready["port"])
+
+    async def _event(self, name: str) -> dict[str, Any]:
+        """The supervisor's next event, which must be ``name``."""
+        assert self._process is not None and self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        event: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
+        if event.get("event") == name:
+            return event
+        reason = event.get("reason", "it ended")
+        if self._spec.port is not None and "in use" in reason:
+            raise PortTakenError(_taken(self._spec.port))
+        raise ContainerStartError(
+            f"The container {self.id} did not start: {reason}.{await self._log_text()}"
+        )
+
+    async def _log_text(self) -> str:
+        lines = await self.logs(tail=20)
+        return "\nIts log ends with:\n" + "\n".join(lines) if lines else ""
+
+
+def _check_port_free(port: int) -> None:
+    with socket.socket() as probe:
+        # As the gateway binds: an old connection in TIME_WAIT is no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except PermissionError as error:
+            raise PortTakenError(
+                f"Port {port} needs privileges ({error.strerror}); choose one from 1024."
+            ) from error
+        except OSError as error:
+            raise PortTakenError(_taken(port)) from error
+
+
+def _taken(port: int) -> str:
+    return (
+        f"Port {port} on {LOOPBACK} is in use. Choose another, or leave port out: "
+        "the system then finds a free one."
+    )
+
+
+def _import_paths() -> list[str]:
+    """Where kernels find what this process has installed, the runtime among it."""
+    spec = importlib.util.find_spec("ipybox_runtime")
+    assert spec is not None and spec.origin is not None
+    paths = [*site.getsitepackages(), str(Path(spec.origin).parent.parent)]
+    if site.ENABLE_USER_SITE:
+        paths.append(site.getusersitepackages())
+    return [path for path in dict.fromkeys(paths) if os.path.isdir(path)]
+
+
+def _last_lines(path: Path, tail: int) -> list[str]:
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - LOG_TAIL_BYTES))
+            return list(deque(log.read().decode(errors="replace").splitlines(), maxlen=tail))
+    except OSError:
+        return []

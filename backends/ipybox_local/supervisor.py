@@ -1,0 +1,101 @@
+"""Process 1 of a local "container": starts the gateway, and leaves nothing behind.
+
+Run by path, with ``-I -S``, so that it is up in milliseconds: the standard
+library alone. Standard input carries one line of JSON and then stays open; its
+end means that the owner is gone (closed, crashed or killed), and everything
+below this process is killed and the folder removed. Standard output carries the
+gateway's events, and ``{"event": "exit", "code": N}`` last.
+"""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import processes  # type: ignore[import-not-found]  # a sibling file, on sys.path by the line above
+import workspace  # type: ignore[import-not-found]
+
+EXIT_OWNER_GONE = 0
+EXIT_FAILED = 1
+TEARDOWN_SECONDS = 30
+
+
+def start_gateway(config: dict[str, Any], root: Path) -> "subprocess.Popen[bytes]":
+    log = open(root / "log", "ab")  # noqa: SIM115  # the gateway's from here on
+    with log:
+        gateway = subprocess.Popen(
+            config["argv"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=root / "app",
+            env=config["env"],
+        )
+    assert gateway.stdin is not None
+    gateway.stdin.write(json.dumps(config["gateway"]).encode() + b"\n")
+    gateway.stdin.flush()
+    return gateway
+
+
+def relay(gateway: "subprocess.Popen[bytes]") -> None:
+    """Passes the gateway's events on until it, or the owner, has gone."""
+    assert gateway.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
+        selector.register(gateway.stdout.fileno(), selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                data = os.read(key.fd, 65536)
+                if not data:
+                    return
+                if key.fd == gateway.stdout.fileno():
+                    os.write(sys.stdout.fileno(), data)
+
+
+def stop(gateway: "subprocess.Popen[bytes]") -> int:
+    """Ends the gateway and all below it. Its exit code, if it had ended by itself."""
+    try:
+        code = gateway.wait(timeout=0.2)
+    except subprocess.TimeoutExpired:
+        code = EXIT_OWNER_GONE
+    return code
+
+
+def main() -> int:
+    # The terminal's Ctrl-C is the owner's affair: it closes our standard input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_OWNER_GONE))
+    processes.adopt_orphans()
+    line = sys.stdin.readline()
+    if not line.endswith("\n"):
+        return EXIT_OWNER_GONE
+    config = json.loads(line)
+    root = Path(config["root"])
+    code = EXIT_FAILED
+    try:
+        workspace.create(root, binds=config["binds"])
+        gateway = start_gateway(config, root)
+        # While the gateway imports what it needs.
+        workspace.create_environment(root, import_paths=config["import_paths"])
+        relay(gateway)
+        code = stop(gateway)
+    except OSError as error:
+        event = {"event": "failed", "reason": f"{type(error).__name__}: {error}"}
+        os.write(sys.stdout.fileno(), json.dumps(event).encode() + b"\n")
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # A process that can't be ended (in uninterruptible sleep) ends this wait, not us.
+        signal.alarm(TEARDOWN_SECONDS)
+        processes.kill_descendants()
+        workspace.remove(root)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""``python -m ipybox_runtime``: one kernel gateway, configured on standard input.
+
+Standard input carries one line of JSON (:class:`GatewayConfig`) and then stays
+open: its end means that the owner is gone, and the gateway goes too. Standard
+output carries one JSON object a line:
+
+- ``{"event": "bound", "port": 40123}`` as soon as the port is taken,
+- ``{"event": "ready", "port": 40123, "runtime": "0.1.0"}`` when it answers,
+- ``{"event": "failed", "reason": "…"}`` when it can't start.
+"""
+
+import json
+import os
+import socket
+import sys
+from typing import Any
+
+from ipybox_runtime import RUNTIME_VERSION
+from ipybox_runtime.config import GatewayConfig
+from ipybox_runtime.imports import block_slow_imports
+
+
+def announce(event: str, **fields: Any) -> None:
+    print(json.dumps({"event": event, **fields}), flush=True)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Takes the port before the slow imports, so that its number is known early.
+
+    It does not listen yet: until the gateway answers, connections are refused.
+    """
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def main() -> int:
+    try:
+        config = GatewayConfig.from_json(sys.stdin.readline())
+        listener = bind(config.host, config.port)
+    except (ValueError, TypeError, OSError) as error:
+        announce("failed", reason=f"{type(error).__name__}: {error}")
+        return 1
+    port = listener.getsockname()[1]
+    announce("bound", port=port)
+
+    block_slow_imports()
+    from ipybox_runtime.gateway import serve
+
+    # Kernels inherit no standard stream of ours: the event pipe is this process's alone.
+    events = os.dup(sys.stdout.fileno())
+    os.set_inheritable(events, False)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def ready() -> None:
+        line = json.dumps({"event": "ready", "port": port, "runtime": RUNTIME_VERSION})
+        os.write(events, line.encode() + b"\n")
+
+    serve(config, listener, on_ready=ready, owner_fd=sys.stdin.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

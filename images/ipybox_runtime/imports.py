@@ -1,0 +1,23 @@
+"""Keeps slow optional imports out of the gateway's process."""
+
+import sys
+
+# Each is an optional format checker of jsonschema: jsonschema tries the import
+# and does without it when it fails. The first builds a grammar at import and
+# takes over a second; the gateway validates nothing that needs any of them.
+SLOW_OPTIONAL = (
+    "rfc3987_syntax",
+    "rfc3987",
+    "rfc3986_validator",
+    "rfc3339_validator",
+    "isoduration",
+    "fqdn",
+    "webcolors",
+    "uri_template",
+)
+
+
+def block_slow_imports() -> None:
+    """Makes each import in SLOW_OPTIONAL fail at once, in this process only."""
+    for name in SLOW_OPTIONAL:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None: "import fails"

@@ -1,0 +1,77 @@
+"""``ipybox doctor``: which backends are ready, and what the others lack."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from typing import Annotated, Any
+
+import typer
+
+from ipybox.backend import Availability
+from ipybox.errors import IpyboxError
+from ipybox.plugins import registry
+from ipybox.selection import PREFERRED, load_backend
+
+CHECK_SECONDS = 15.0
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Prints JSON, for programs.")] = False,
+) -> None:
+    """Tells for each backend whether it is ready, and if not, why and what to do."""
+    rows = asyncio.run(_check_all())
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        _print(rows)
+
+
+async def _check_all() -> list[dict[str, Any]]:
+    known = registry().backends
+    absent = [name for name in PREFERRED if name not in known]
+    states = await asyncio.gather(*(_check(name) for name in known))
+    rows = [
+        {"name": name, "isolation": known[name].isolation, **dataclasses.asdict(state)}
+        for name, state in zip(known, states, strict=True)
+    ]
+    missing = Availability(
+        ready=False,
+        reason="no installed plugin provides it.",
+        remedy="`ipybox plugins` lists what was found.",
+    )
+    return rows + [
+        {"name": name, "isolation": "container", **dataclasses.asdict(missing)} for name in absent
+    ]
+
+
+async def _check(name: str) -> Availability:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await load_backend(name).availability()
+    except TimeoutError:
+        return Availability(ready=False, reason=f"no answer within {CHECK_SECONDS:.0f} s.")
+    except IpyboxError as error:
+        return Availability(ready=False, reason=str(error))
+    # A plugin's own code may raise anything; the others are checked all the same.
+    except Exception as error:
+        return Availability(ready=False, reason=f"{type(error).__name__}: {error}")
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("backend", "ready", "isolation", "version", "reason and remedy")
+    for row in rows:
+        advice = " ".join(filter(None, [row["reason"], row["remedy"]]))
+        table.add_row(
+            row["name"],
+            "[green]yes[/]" if row["ready"] else "[red]no[/]",
+            row["isolation"],
+            row["version"] or "",
+            escape(advice),
+        )
+    Console().print(table)

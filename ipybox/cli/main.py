@@ -1,0 +1,19 @@
+"""``ipybox``: the commands, and what an error of ours looks like."""
+
+from __future__ import annotations
+
+import typer
+
+from ipybox.cli import doctor, plugins, run, shell
+
+app = typer.Typer(
+    help="Run untrusted Python statefully, wherever there is a container engine.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Local variables hold tokens and the values of environment variables.
+    pretty_exceptions_show_locals=False,
+)
+app.command("run")(run.run)
+app.command("shell")(shell.shell)
+app.command("doctor")(doctor.doctor)
+app.command("plugins")(plugins.plugins)

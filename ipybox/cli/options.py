@@ -1,0 +1,74 @@
+"""Options that several commands share, and the exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from ipybox.errors import IpyboxError
+from ipybox.spec import Bind
+
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_TIMEOUT = 124  # as timeout(1) has it
+
+BackendOption = Annotated[
+    str | None,
+    typer.Option("--backend", metavar="NAME", help="docker, podman, local, or a plugin's."),
+]
+BindOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bind", metavar="HOST:CONTAINER", help="A host folder at a path below /app. Repeatable."
+    ),
+]
+EnvOption = Annotated[
+    list[str] | None,
+    typer.Option("--env", metavar="NAME=VALUE", help="An environment variable. Repeatable."),
+]
+
+
+def parse_binds(values: Sequence[str] | None) -> list[Bind]:
+    binds = []
+    for value in values or ():
+        host, separator, target = value.rpartition(":")
+        if not separator or not host or not target:
+            raise typer.BadParameter(f"{value!r} is no HOST:CONTAINER", param_hint="--bind")
+        binds.append(Bind(host_path=Path(host).expanduser(), container_path=target))
+    return binds
+
+
+def parse_env(values: Sequence[str] | None) -> dict[str, str]:
+    env = {}
+    for value in values or ():
+        name, separator, content = value.partition("=")
+        if not separator or not name:
+            # Not shown whole: it may hold a secret.
+            raise typer.BadParameter(f"{name!r} is no NAME=VALUE", param_hint="--env")
+        env[name] = content
+    return env
+
+
+def run_to_end(work: Coroutine[Any, Any, int]) -> int:
+    """Runs a command. SIGTERM ends it as Ctrl-C does: with its teardown."""
+
+    async def main() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM
+
+
+def fail(error: IpyboxError, code: int) -> NoReturn:
+    typer.echo(f"ipybox: {error}", err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,39 @@
+"""``ipybox plugins``: what was found, and what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Annotated
+
+import typer
+
+from ipybox.plugins import PluginReport, registry
+
+
+def plugins(
+    as_json: Annotated[bool, typer.Option("--json", help="Prints JSON, for programs.")] = False,
+) -> None:
+    """Lists the plugins, what each provides, and what is wrong with it."""
+    reports = registry().reports
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(report) for report in reports], indent=2))
+    else:
+        _print(reports)
+
+
+def _print(reports: list[PluginReport]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("plugin", "distribution", "status", "provides", "problems")
+    for report in reports:
+        table.add_row(
+            escape(report.name),
+            f"{report.distribution} {report.version}",
+            report.status,
+            escape("\n".join(report.provides)),
+            escape("\n".join(report.problems)),
+        )
+    Console().print(table)

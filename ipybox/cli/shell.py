@@ -1,0 +1,142 @@
+"""``ipybox shell``: an interactive session."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ipybox.cli.options import (
+    EXIT_ERROR,
+    EXIT_USAGE,
+    BackendOption,
+    BindOption,
+    EnvOption,
+    fail,
+    parse_binds,
+    parse_env,
+    run_to_end,
+)
+from ipybox.client import ExecutionClient
+from ipybox.container import ExecutionContainer
+from ipybox.errors import (
+    BackendNotFoundError,
+    ExecutionError,
+    ExecutionFailedError,
+    InvalidArgumentError,
+    IpyboxError,
+)
+
+if TYPE_CHECKING:
+    from prompt_toolkit.completion import CompleteEvent, Completion
+    from prompt_toolkit.document import Document
+
+
+def shell(backend: BackendOption = None, bind: BindOption = None, env: EnvOption = None) -> None:
+    """An interactive session, with history and completion.
+
+    A line that ends with a colon, an open bracket or a backslash goes on; an empty
+    line ends it. Ctrl-C interrupts, Ctrl-D leaves.
+    """
+    try:
+        container = ExecutionContainer(binds=parse_binds(bind), env=parse_env(env), backend=backend)
+        run_to_end(_shell(container))
+    except (InvalidArgumentError, BackendNotFoundError) as error:
+        fail(error, EXIT_USAGE)
+    except IpyboxError as error:
+        fail(error, EXIT_ERROR)
+
+
+async def _shell(container: ExecutionContainer) -> int:
+    async with container:
+        endpoint = container.endpoint
+        async with ExecutionClient(endpoint.port, endpoint.host, token=endpoint.token) as client:
+            print(f"Python in {container.id}. Ctrl-C interrupts, Ctrl-D leaves.")
+            async for code in _inputs(client):
+                await _execute(client, code)
+    return 0
+
+
+async def _execute(client: ExecutionClient, code: str) -> None:
+    import asyncio
+    import signal
+
+    execution = await client.submit(code)
+    loop = asyncio.get_running_loop()
+    interrupts: set[asyncio.Task[None]] = set()
+    loop.add_signal_handler(
+        signal.SIGINT, lambda: interrupts.add(loop.create_task(client.interrupt()))
+    )
+    try:
+        async for source, text in execution.stream_sources(None):
+            stream = sys.stderr if source == "stderr" else sys.stdout
+            print(text, end="", flush=True, file=stream)
+    except ExecutionError as error:
+        print(error.trace or error, file=sys.stderr)
+    except ExecutionFailedError as error:
+        print(f"ipybox: {error}", file=sys.stderr)
+        await client.restart()
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        if interrupts:
+            await asyncio.wait(interrupts)
+
+
+async def _inputs(client: ExecutionClient) -> AsyncIterator[str]:
+    """What the user enters, until the end of input."""
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import Completer
+    from prompt_toolkit.completion import Completion as Choice
+    from prompt_toolkit.history import FileHistory
+
+    class KernelCompleter(Completer):
+        def get_completions(self, document: Document, event: CompleteEvent) -> list[Completion]:
+            return []
+
+        async def get_completions_async(
+            self, document: Document, event: CompleteEvent
+        ) -> AsyncGenerator[Completion, None]:
+            position = document.cursor_position
+            matches, start, _ = await client.complete(document.text, position)
+            for match in matches:
+                yield Choice(match, start_position=start - position)
+
+    prompts: PromptSession[str] = PromptSession(
+        history=FileHistory(_history_file()),
+        completer=KernelCompleter(),
+        complete_while_typing=False,
+    )
+    while True:
+        lines: list[str] = []
+        try:
+            while not lines or (_goes_on(lines) and lines[-1]):
+                prompt = "... " if lines else ">>> "
+                lines.append(await prompts.prompt_async(prompt))
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return
+        if code := "\n".join(lines).strip("\n"):
+            yield code
+
+
+def _goes_on(lines: list[str]) -> bool:
+    """Whether more lines are to come: as Python's own prompt has it."""
+    import codeop
+
+    source = "\n".join(lines)
+    if source.lstrip().startswith(("!", "%", "?")) or source.rstrip().endswith("?"):
+        return False
+    try:
+        return codeop.compile_command(source) is None
+    except (SyntaxError, ValueError, OverflowError):
+        return False
+
+
+def _history_file() -> str:
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    folder = Path(base) / "ipybox"
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder / "history")

@@ -1,0 +1,219 @@
+"""ExecutionClient: a kernel of its own, and what is run in it."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from ipybox.endpoints import find_token
+from ipybox.errors import (
+    ConnectFailedError,
+    InvalidArgumentError,
+    KernelDiedError,
+    KernelState,
+    NotConnectedError,
+    TransportError,
+)
+from ipybox.events import Event, EventName
+from ipybox.execution import DEFAULT_TIMEOUT, Execution, check_execution_timeout
+from ipybox.kernel.gateway import Gateway
+from ipybox.kernel.requests import complete
+from ipybox.kernel.session import KernelSession
+from ipybox.lifetimes import shielded
+from ipybox.outputs.limits import OutputLimits
+from ipybox.outputs.result import ExecutionResult
+from ipybox.plugins import registry
+from ipybox.spec import check_port, check_timeout
+
+INTERRUPT_GRACE_SECONDS = 5.0
+COMPLETION_SECONDS = 2.0
+
+
+class ExecutionClient:
+    """A connection to a kernel of its own, in a container's gateway.
+
+    - ``port``, ``host``: where the gateway answers (``container.port``).
+    - ``heartbeat_interval``: seconds between two checks that the gateway is there.
+    - ``token``: of the gateway. In the process that started the container it is
+      found by itself; else the variable ``IPYBOX_TOKEN`` is used.
+    - ``limits``: how much output of one execution is kept.
+    - ``interrupt_grace``: seconds that timed-out code has to end after its
+      interrupt, before the kernel is replaced.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        host: str = "localhost",
+        heartbeat_interval: float = 10,
+        *,
+        token: str | None = None,
+        limits: OutputLimits | None = None,
+        interrupt_grace: float = INTERRUPT_GRACE_SECONDS,
+    ) -> None:
+        if port is None:
+            raise InvalidArgumentError("port is None; it must be a number from 1 to 65535.")
+        check_port(port)
+        check_timeout("heartbeat_interval", heartbeat_interval)
+        check_timeout("interrupt_grace", interrupt_grace)
+        if not isinstance(host, str) or not host or any(sign in host for sign in "/@?# \0"):
+            raise InvalidArgumentError(f"host is {host!r}; it must be a host name or address.")
+        self.port = port
+        self.host = host
+        self.limits = limits or OutputLimits()
+        self._heartbeat_interval = heartbeat_interval
+        self._interrupt_grace = interrupt_grace
+        self._token = token
+        self._gateway: Gateway | None = None
+        self._session: KernelSession | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.disconnect()
+
+    def __repr__(self) -> str:
+        state = self._session.kernel_id if self._session else "not connected"
+        return f"<ExecutionClient {self.host}:{self.port} {state}>"
+
+    @property
+    def kernel_id(self) -> str:
+        """The id of the kernel. NotConnectedError (a ValueError) when not connected."""
+        return self._connected().kernel_id
+
+    async def connect(self, retries: int = 10, retry_interval: float = 1.0) -> None:
+        """Starts a kernel and returns when it answers.
+
+        Where nobody answers at the address, it tries ``retries`` times with
+        ``retry_interval`` seconds between. Raises ConnectFailedError,
+        AuthenticationError, GatewayError, KernelDiedError.
+        """
+        if isinstance(retries, bool) or not isinstance(retries, int) or retries < 1:
+            raise InvalidArgumentError(f"retries is {retries!r}; it must be a number from 1.")
+        check_timeout("retry_interval", retry_interval)
+        if self._session is not None:
+            if self._session.connected:
+                raise TransportError("The client is connected already.")
+            await self.disconnect()
+        token = self._token or find_token(self.host, self.port)
+        self._gateway = Gateway(self.host, self.port, token)
+        try:
+            await self._open_session(self._gateway, retries, retry_interval)
+        except BaseException:
+            await shielded(self.disconnect())
+            raise
+
+    async def disconnect(self) -> None:
+        """Ends the kernel and the connection. What still runs fails with NotConnectedError."""
+        session, self._session = self._session, None
+        gateway, self._gateway = self._gateway, None
+        if session is not None:
+            await shielded(session.aclose())
+            self._emit("kernel.disconnected", session.kernel_id)
+        if gateway is not None:
+            await shielded(gateway.aclose())
+
+    async def execute(self, code: str, timeout: float | None = DEFAULT_TIMEOUT) -> ExecutionResult:
+        """Runs code and returns its result: :meth:`submit`, then :meth:`Execution.result`.
+
+        When the caller is cancelled, the code is interrupted.
+        """
+        check_execution_timeout(timeout)
+        execution = await self.submit(code)
+        try:
+            return await execution.result(timeout)
+        except asyncio.CancelledError:
+            if not execution.done:
+                await shielded(self._give_up(execution))
+            raise
+
+    async def submit(self, code: str) -> Execution:
+        """Puts code behind what was submitted before, and returns its handle at once."""
+        session = self._connected()
+        execution = Execution(
+            code,
+            limits=self.limits,
+            handlers=registry().output_handlers,
+            give_up=self._give_up,
+        )
+        session.submit(execution)
+        return execution
+
+    async def interrupt(self) -> None:
+        """Interrupts what runs: its execution ends with ExecutionInterruptedError."""
+        await self._connected().interrupt()
+
+    async def restart(self) -> None:
+        """Replaces the kernel by a new one: variables are gone, ``kernel_id`` is another.
+
+        What still runs or waits fails with KernelDiedError. Works after the
+        kernel's death too.
+        """
+        session = self._connected()
+        if self._gateway is None:
+            raise NotConnectedError(_NOT_CONNECTED)
+        await shielded(session.aclose(KernelDiedError("The kernel was restarted.")))
+        await self._open_session(self._gateway, 1, 1.0)
+
+    async def complete(self, code: str, cursor: int | None = None) -> tuple[list[str], int, int]:
+        """Completions at ``cursor``: the texts, and the range that they replace.
+
+        Positions are in characters; None is the end of the code. Empty where the
+        kernel is busy for too long.
+        """
+        position = len(code) if cursor is None else cursor
+        try:
+            reply = await complete(self._connected().channel, code, position, COMPLETION_SECONDS)
+        except TimeoutError:
+            return [], position, position
+        return reply.matches, reply.cursor_start, reply.cursor_end
+
+    def _connected(self) -> KernelSession:
+        if self._session is None:
+            raise NotConnectedError(_NOT_CONNECTED)
+        return self._session
+
+    async def _open_session(self, gateway: Gateway, attempts: int, interval: float) -> None:
+        for attempt in range(1, attempts + 1):
+            try:
+                self._session = await KernelSession.open(
+                    gateway, heartbeat_interval=self._heartbeat_interval
+                )
+            except ConnectFailedError:
+                if attempt == attempts:
+                    raise
+                await asyncio.sleep(interval)
+            else:
+                self._emit("kernel.connected", self._session.kernel_id)
+                return
+
+    async def _give_up(self, execution: Execution) -> KernelState:
+        """Stops an execution, whatever it does. Tells what became of the variables."""
+        session = self._session
+        if session is None or execution.done:
+            return "preserved"
+        if not session.is_running(execution):
+            execution.fail(NotConnectedError("It was given up before its turn came."))
+            return "preserved"
+        try:
+            await session.interrupt(only=execution)
+            async with asyncio.timeout(self._interrupt_grace):
+                await execution.wait()
+            return "preserved"
+        except (TimeoutError, TransportError):
+            await self.restart()
+            return "lost"
+
+    def _emit(self, name: EventName, subject: str) -> None:
+        registry().emit(Event(name=name, subject=subject))
+
+
+_NOT_CONNECTED = "Not connected. Call connect(), or use the client with `async with`."

@@ -1,0 +1,166 @@
+"""All that ipybox raises.
+
+::
+
+    IpyboxError
+    ├── InvalidArgumentError (ValueError)   an argument that can't be right; nothing was started
+    ├── PluginError                         a plugin that can't be used, or that failed
+    ├── BackendError                        the engine's side
+    │   ├── BackendNotFoundError            no backend of that name
+    │   ├── BackendUnavailableError         it is there, and not ready
+    │   ├── UnsupportedError                this backend can't do what was asked for
+    │   ├── PortTakenError                  the port asked for is in use
+    │   └── ContainerStartError             the container did not come up
+    ├── TransportError                      between client and gateway
+    │   ├── NotConnectedError (ValueError)  before connect, or after disconnect
+    │   ├── ConnectFailedError              nobody answers there
+    │   ├── AuthenticationError             no token, or a wrong one
+    │   ├── GatewayError                    the gateway refused, or is no gateway
+    │   ├── ProtocolError                   frames that are none
+    │   └── ConnectionLostError             it was there, and is gone
+    └── ExecutionFailedError                how an execution ended; carries the output so far
+        ├── ExecutionError                  the code raised
+        │   └── ExecutionInterruptedError   it was interrupted
+        ├── ExecutionTimeoutError (TimeoutError)
+        └── KernelDiedError                 the kernel's process ended
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from ipybox.outputs.result import ExecutionResult
+
+
+KernelState = Literal["preserved", "lost"]
+"""Whether a kernel's variables are still there."""
+
+
+class IpyboxError(Exception):
+    """The root of all errors of this library."""
+
+
+class InvalidArgumentError(IpyboxError, ValueError):
+    """An argument that can't be right. Raised before anything is started."""
+
+
+class PluginError(IpyboxError):
+    """A plugin that can't be used, or that failed while it was asked."""
+
+
+class BackendError(IpyboxError):
+    """The engine's side: finding a backend, starting and ending a container."""
+
+
+class BackendNotFoundError(BackendError):
+    """No backend of that name is installed."""
+
+
+class BackendUnavailableError(BackendError):
+    """A backend that is installed, and not ready to run containers."""
+
+
+class UnsupportedError(BackendError):
+    """The backend lacks a capability that was asked for."""
+
+
+class PortTakenError(BackendError):
+    """The host port that was asked for is in use."""
+
+
+class ContainerStartError(BackendError):
+    """The container did not come up; the message ends with its last log lines."""
+
+
+class TransportError(IpyboxError):
+    """Between the client and the gateway."""
+
+
+class NotConnectedError(TransportError, ValueError):
+    """A call before ``connect()``, or after ``disconnect()``."""
+
+
+class ConnectFailedError(TransportError):
+    """Nobody answers at the address."""
+
+
+class AuthenticationError(TransportError):
+    """The gateway wants a token, and got none or a wrong one."""
+
+
+class GatewayError(TransportError):
+    """The gateway refused a request, or what answers there is no gateway."""
+
+
+class OutputSoFar:
+    """What an execution had printed and displayed when it ended badly.
+
+    ``result`` is None where the error was not of an execution.
+    """
+
+    result: ExecutionResult | None = None
+
+    @property
+    def text(self) -> str | None:
+        """As ``ExecutionResult.text``."""
+        return self.result.text if self.result else None
+
+    @property
+    def images(self) -> Sequence[Image]:
+        """As ``ExecutionResult.images``."""
+        return self.result.images if self.result else ()
+
+
+class ConnectionLostError(OutputSoFar, TransportError):
+    """The connection was there, and is gone. What the kernel did since is unknown."""
+
+
+class ProtocolError(OutputSoFar, TransportError):
+    """What arrived is no valid frame of the Jupyter protocol. The connection is closed."""
+
+
+class ExecutionFailedError(OutputSoFar, IpyboxError):
+    """An execution that did not end well."""
+
+
+class ExecutionError(ExecutionFailedError):
+    """The code raised. ``args[0]`` is ``"NameError: name 'x' is not defined"``.
+
+    ``trace`` is the traceback as text, without colour codes.
+    """
+
+    def __init__(self, message: str, trace: str = "") -> None:
+        super().__init__(message)
+        self.trace = trace
+
+
+class ExecutionInterruptedError(ExecutionError):
+    """The code was interrupted, by ``interrupt()`` or by its own KeyboardInterrupt."""
+
+
+class ExecutionTimeoutError(ExecutionFailedError, TimeoutError):
+    """The execution took longer than its time-out.
+
+    ``state`` tells whether the kernel's variables are still there: "preserved"
+    after an interrupt that worked, "lost" where the kernel had to be replaced.
+    """
+
+    def __init__(self, message: str, state: KernelState = "preserved") -> None:
+        super().__init__(message)
+        self.state = state
+
+
+class KernelDiedError(ExecutionFailedError):
+    """The kernel's process ended.
+
+    ``exit_code`` is its exit status, negative for a signal (-9: SIGKILL), None
+    where the gateway does not tell.
+    """
+
+    def __init__(self, message: str, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

@@ -1,0 +1,171 @@
+"""Execution: a piece of code on its way through a kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from ipybox.errors import (
+    ExecutionTimeoutError,
+    InvalidArgumentError,
+    IpyboxError,
+    KernelState,
+    OutputSoFar,
+)
+from ipybox.kernel.execution import ExecutionState
+from ipybox.kernel.messages import Message
+from ipybox.outputs.collector import TextSource
+from ipybox.outputs.limits import OutputLimits
+from ipybox.outputs.result import ExecutionResult, Handlers, build_result
+from ipybox.spec import check_timeout
+
+DEFAULT_TIMEOUT = 120.0
+
+GiveUp = Callable[["Execution"], Awaitable[KernelState]]
+
+
+def check_execution_timeout(timeout: object) -> None:
+    """Raises InvalidArgumentError unless it is None (no limit) or above 0 seconds."""
+    if timeout is not None:
+        check_timeout("timeout", timeout)
+
+
+class Execution:
+    """A submitted piece of code. Comes from :meth:`ExecutionClient.submit`.
+
+    Its output is kept whether it is streamed or not, so that it may be read at
+    any time, in any order with other executions, and more than once.
+    """
+
+    def __init__(
+        self, code: str, *, limits: OutputLimits, handlers: Handlers, give_up: GiveUp
+    ) -> None:
+        if not isinstance(code, str):
+            raise InvalidArgumentError(f"code is a {type(code).__name__}; it must be a str.")
+        self.code = code
+        self._state = ExecutionState(limits)
+        self._handlers = handlers
+        self._give_up = give_up
+        self._done = asyncio.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._failure: IpyboxError | None = None
+        self._timeout: ExecutionTimeoutError | None = None
+        self._building: asyncio.Task[ExecutionResult] | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self._done.is_set()
+
+    async def stream(self, timeout: float | None = DEFAULT_TIMEOUT) -> AsyncIterator[str]:
+        """Yields the text output in pieces, as it arrives, from its beginning.
+
+        ``timeout`` is in seconds, over the whole stream; None for no limit. Ends
+        as :meth:`result` does: it raises what that would raise.
+        """
+        async for _, text in self.stream_sources(timeout):
+            yield text
+
+    async def stream_sources(
+        self, timeout: float | None = DEFAULT_TIMEOUT
+    ) -> AsyncIterator[tuple[TextSource, str]]:
+        """As :meth:`stream`, each piece with its source: "stdout", "stderr" or "result"."""
+        check_execution_timeout(timeout)
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        fresh = self._state.output.fresh
+        position = 0
+        while True:
+            while position < len(fresh):
+                piece = fresh[position]
+                position += 1
+                yield piece.source, piece.text
+            if self.done:
+                break
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._news()
+            except TimeoutError:
+                await self._time_out(timeout)
+        await self._outcome()
+
+    async def result(self, timeout: float | None = DEFAULT_TIMEOUT) -> ExecutionResult:
+        """Waits for the end and returns the result.
+
+        ``timeout`` is in seconds from this call; None for no limit. Raises
+        ExecutionError where the code raised, ExecutionTimeoutError (the code is
+        interrupted then), KernelDiedError, ConnectionLostError, ProtocolError or
+        NotConnectedError; the output so far is on the exception.
+        """
+        check_execution_timeout(timeout)
+        try:
+            async with asyncio.timeout(timeout):
+                await self.wait()
+        except TimeoutError:
+            await self._time_out(timeout)
+        return await self._outcome()
+
+    async def wait(self) -> None:
+        """Returns when it has ended, in whatever way. Never raises for that."""
+        await self._done.wait()
+
+    # What the client and its channel use.
+
+    def feed(self, message: Message) -> None:
+        self._state.feed(message)
+        if self._state.ended:
+            self._settle(self._state.error)
+        self._notify()
+
+    def fail(self, error: IpyboxError) -> None:
+        """Ends it with an error of the connection or the kernel."""
+        self._settle(error)
+        self._notify()
+
+    def _settle(self, failure: IpyboxError | None) -> None:
+        if self.done:
+            return
+        # An error of the connection goes to each execution; each has its own output.
+        self._failure = self._timeout or copy.copy(failure)
+        self._done.set()
+
+    def _notify(self) -> None:
+        waiting, self._waiting = self._waiting, set()
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    async def _news(self) -> None:
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        try:
+            await future
+        finally:
+            self._waiting.discard(future)
+
+    async def _time_out(self, seconds: float | None) -> None:
+        """Stops the code. From here on, the time-out is how this execution ended."""
+        if self.done:
+            return
+        self._timeout = error = ExecutionTimeoutError(f"The execution timed out after {seconds} s.")
+        error.state = await self._give_up(self)
+        error.args = (f"{error.args[0]} The kernel's state is {error.state}.",)
+        self.fail(error)
+
+    async def _outcome(self) -> ExecutionResult:
+        if self._building is None:
+            self._building = asyncio.ensure_future(self._build())
+        result = await asyncio.shield(self._building)
+        if self._failure is None:
+            return result
+        if isinstance(self._failure, OutputSoFar):
+            self._failure.result = result
+        raise self._failure
+
+    async def _build(self) -> ExecutionResult:
+        output = self._state.output
+        if output.bundles:
+            # Images are decoded, and handlers are anybody's code.
+            return await asyncio.to_thread(build_result, output, self._handlers)
+        return build_result(output, self._handlers)

@@ -1,0 +1,1 @@
+"""The Jupyter kernel protocol, from frames to executions."""

@@ -1,0 +1,1 @@
+"""What an execution leaves: the output model, and the handlers that turn it into values."""

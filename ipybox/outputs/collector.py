@@ -1,0 +1,113 @@
+"""Gathers what an execution prints and displays. Pure: messages in, text and bundles out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ipybox.outputs.limits import OutputLimits, Truncation
+
+TextSource = Literal["stdout", "stderr", "result"]
+BundleKind = Literal["display", "result"]
+
+
+@dataclass(slots=True)
+class Bundle:
+    """One display or result, as it came: MIME type to JSON value."""
+
+    kind: BundleKind
+    data: Mapping[str, Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    display_id: str | None = None
+
+
+@dataclass(slots=True)
+class TextPiece:
+    """Text from one source. What came of a bundle names it, so that it follows its updates."""
+
+    source: TextSource
+    text: str
+    bundle: Bundle | None = None
+
+
+class OutputCollector:
+    """The output of one execution, in order of arrival.
+
+    ``fresh`` holds the text pieces that arrived, for streaming; it only grows.
+    ``pieces`` is what counts in the end: ``clear_output`` empties it.
+    """
+
+    def __init__(self, limits: OutputLimits) -> None:
+        self._limits = limits
+        self._clear_pending = False
+        self._text_kept = 0
+        self._text_cut = 0
+        self._outputs_cut = 0
+        self.fresh: list[TextPiece] = []
+        self.pieces: list[TextPiece] = []
+        self.bundles: list[Bundle] = []
+
+    @property
+    def truncation(self) -> Truncation:
+        return Truncation(text=self._text_cut, outputs=self._outputs_cut)
+
+    def stream(self, source: Literal["stdout", "stderr"], text: str) -> None:
+        self._clear_if_pending()
+        self._add_text(TextPiece(source, text))
+
+    def bundle(self, bundle: Bundle) -> None:
+        """A new display or result."""
+        self._clear_if_pending()
+        if len(self.bundles) >= self._limits.outputs:
+            self._outputs_cut += 1
+            return
+        self.bundles.append(bundle)
+        if text := plain_text(bundle):
+            self._add_text(TextPiece("result", text, bundle))
+
+    def update(self, bundle: Bundle) -> None:
+        """New content for the displays of ``bundle.display_id``.
+
+        Where none of this execution has that id (an earlier one showed it), the
+        update is an output of its own, so that nothing is lost.
+        """
+        shown = [known for known in self.bundles if known.display_id == bundle.display_id]
+        if not shown or bundle.display_id is None:
+            self.bundle(bundle)
+            return
+        for known in shown:
+            known.data, known.metadata = bundle.data, bundle.metadata
+            self.pieces = [piece for piece in self.pieces if piece.bundle is not known]
+        if text := plain_text(bundle):
+            self._add_text(TextPiece("result", text, shown[-1]))
+
+    def clear(self, *, wait: bool) -> None:
+        """Forgets what was shown until now: at once, or when the next output comes."""
+        self._clear_pending = wait
+        if not wait:
+            self.pieces.clear()
+            self.bundles.clear()
+
+    def _clear_if_pending(self) -> None:
+        if self._clear_pending:
+            self.clear(wait=False)
+
+    def _add_text(self, piece: TextPiece) -> None:
+        room = self._limits.text - self._text_kept
+        if len(piece.text) > room:
+            self._text_cut += len(piece.text) - room
+            piece.text = piece.text[:room]
+        if piece.text:
+            self._text_kept += len(piece.text)
+            self.pieces.append(piece)
+            self.fresh.append(piece)
+
+
+def plain_text(bundle: Bundle) -> str:
+    """A bundle's share of the text: its text/plain, unless it is a picture of something."""
+    text = bundle.data.get("text/plain")
+    shows_image = any(mime.startswith("image/") for mime in bundle.data)
+    if not isinstance(text, str) or not text or shows_image:
+        return ""
+    return text if text.endswith("\n") else text + "\n"

@@ -1,0 +1,184 @@
+"""What a container shall be: data, checked on construction, without an engine."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from ipybox.errors import InvalidArgumentError
+
+TOKEN_BYTES = 32
+"""256 random bits."""
+
+DEFAULT_TAG = "gradion/ipybox"
+WORKDIR = "/app"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bind:
+    """A host folder inside the container.
+
+    ``host_path`` is absolute or relative to the current directory, and made if
+    missing. ``container_path`` is relative to the working directory ``/app``.
+    """
+
+    host_path: Path
+    container_path: str
+    read_only: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.container_path, str) or not isinstance(self.host_path, Path):
+            raise InvalidArgumentError(
+                f"bind {self.host_path!r} -> {self.container_path!r}: both must be paths."
+            )
+        found = f"bind {str(self.host_path)!r} -> {self.container_path!r}"
+        path = PurePosixPath(self.container_path)
+        if "\0" in self.container_path or "\0" in str(self.host_path):
+            raise InvalidArgumentError(f"{found}: a path has no NUL character.")
+        if not str(self.host_path).strip():
+            raise InvalidArgumentError(f"{found}: the host path is empty.")
+        if path.is_absolute():
+            raise InvalidArgumentError(
+                f"{found}: the container path must be relative; it is placed below {WORKDIR}. "
+                f"Write {str(path).lstrip('/')!r}."
+            )
+        if ".." in path.parts:
+            raise InvalidArgumentError(f"{found}: the container path may not leave {WORKDIR}.")
+        if not path.parts:
+            raise InvalidArgumentError(
+                f"{found}: the container path is empty; name a folder below {WORKDIR}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """Limits. None: the backend's default.
+
+    ``cpus`` in cores (0.5 is half a core), ``memory_bytes`` and ``shm_bytes`` in
+    bytes, ``pids`` the number of processes and threads.
+    """
+
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    pids: int | None = None
+    shm_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("cpus", "memory_bytes", "pids", "shm_bytes"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float) and value > 0):
+                raise InvalidArgumentError(f"resources.{name} is {value!r}; it must be above 0.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Where a container's gateway answers. The token is in no repr."""
+
+    host: str
+    port: int
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerSpec:
+    """All that a backend needs to make a container.
+
+    ``name`` is chosen before the engine is asked for anything, so that whatever
+    happens can be found and removed. ``port`` is the host port of the gateway,
+    None for one that the system chooses. ``start_timeout`` is in seconds, from
+    the start until the gateway answers; ``port_timeout`` until its port is known.
+    """
+
+    tag: str = DEFAULT_TAG
+    binds: tuple[Bind, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    port: int | None = None
+    resources: Resources | None = None
+    port_timeout: float = 10.0
+    start_timeout: float = 60.0
+    name: str = field(default_factory=lambda: f"ipybox-{secrets.token_hex(6)}")
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(TOKEN_BYTES), repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.tag, str) or not self.tag.strip():
+            raise InvalidArgumentError(f"tag is {self.tag!r}; it must name an image.")
+        check_port(self.port)
+        check_timeout("port_allocation_timeout", self.port_timeout)
+        check_timeout("start_timeout", self.start_timeout)
+        _check_env(self.env)
+        _check_targets(self.binds)
+
+
+def parse_binds(binds: Mapping[str, str] | Sequence[Bind] | None) -> tuple[Bind, ...]:
+    """Binds as people write them: a mapping of host path to container path, or Binds."""
+    if binds is None:
+        return ()
+    if isinstance(binds, Mapping):
+        return tuple(
+            Bind(host_path=_host_path(host), container_path=target)
+            for host, target in binds.items()
+        )
+    if isinstance(binds, Sequence) and all(isinstance(bind, Bind) for bind in binds):
+        return tuple(binds)
+    raise InvalidArgumentError(
+        f"binds is {binds!r}; it must map host paths to container paths, or be a list of Bind."
+    )
+
+
+def _host_path(value: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(value).expanduser()
+    except (TypeError, RuntimeError) as error:
+        raise InvalidArgumentError(f"bind host path {value!r}: {error}") from error
+
+
+def check_port(port: object) -> None:
+    """Raises InvalidArgumentError unless ``port`` is None or a TCP port number."""
+    if port is None:
+        return
+    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
+        raise InvalidArgumentError(f"port is {port!r}; it must be a number from 1 to 65535.")
+
+
+def check_timeout(name: str, seconds: object) -> None:
+    """Raises InvalidArgumentError unless ``seconds`` is a positive number."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise InvalidArgumentError(f"{name} is {seconds!r}; it must be above 0 seconds.")
+
+
+def _check_env(env: Mapping[str, str]) -> None:
+    if not isinstance(env, Mapping):
+        raise InvalidArgumentError(f"env is a {type(env).__name__}; it must map names to values.")
+    for name, value in env.items():
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            raise InvalidArgumentError(
+                f"environment name {name!r}: it must be a text without '=' and NUL, and not empty."
+            )
+        # The value is not shown: it may be a secret.
+        if not isinstance(value, str):
+            raise InvalidArgumentError(
+                f"environment variable {name!r} has a {type(value).__name__}; it must be a str."
+            )
+        if "\0" in value:
+            raise InvalidArgumentError(f"environment variable {name!r} has a NUL in its value.")
+
+
+def _check_targets(binds: tuple[Bind, ...]) -> None:
+    taken: dict[PurePosixPath, Bind] = {}
+    for bind in binds:
+        target = PurePosixPath(bind.container_path)
+        for other in taken:
+            if target == other:
+                raise InvalidArgumentError(
+                    f"binds {str(taken[other].host_path)!r} and {str(bind.host_path)!r} share "
+                    f"the container path {bind.container_path!r}; give each its own."
+                )
+            if target.is_relative_to(other) or other.is_relative_to(target):
+                raise InvalidArgumentError(
+                    f"container path {str(target)!r} and {str(other)!r} lie inside each other; "
+                    "bind them side by side."
+                )
+        taken[target] = bind
