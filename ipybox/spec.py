@@ -38,8 +38,6 @@ class Bind:
         path = PurePosixPath(self.container_path)
         if "\0" in self.container_path or "\0" in str(self.host_path):
             raise InvalidArgumentError(f"{found}: a path has no NUL character.")
-        if not str(self.host_path).strip():
-            raise InvalidArgumentError(f"{found}: the host path is empty.")
         if path.is_absolute():
             raise InvalidArgumentError(
                 f"{found}: the container path must be relative; it is placed below {WORKDIR}. "
@@ -129,6 +127,8 @@ def parse_binds(binds: Mapping[str, str] | Sequence[Bind] | None) -> tuple[Bind,
 
 
 def _host_path(value: str | os.PathLike[str]) -> Path:
+    if not str(value).strip():  # Path("") would be the current directory
+        raise InvalidArgumentError("a bind's host path is empty.")
     try:
         return Path(value).expanduser()
     except (TypeError, RuntimeError) as error:

@@ -34,7 +34,7 @@ def supervisor_config(
     environment = kernel_environment(root, host_env=host_env, host_home=host_home)
     return {
         "root": str(root),
-        "binds": {str(bind.host_path): bind.container_path for bind in spec.binds},
+        "binds": [[str(bind.host_path), bind.container_path] for bind in spec.binds],
         "import_paths": list(import_paths),
         "argv": [sys.executable, "-P", "-m", "ipybox_runtime"],
         "env": {**environment, **spec.env},

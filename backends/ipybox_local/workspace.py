@@ -17,15 +17,15 @@ sys.exit(main())
 """
 
 
-def create(root: Path, *, binds: dict[str, str]) -> None:
+def create(root: Path, *, binds: list[tuple[str, str]]) -> None:
     """Makes the folder with its working directory ``app``; binds become links in it.
 
-    ``binds`` maps absolute host paths to relative paths below ``app``.
+    ``binds`` are pairs: an absolute host path, and a relative path below ``app``.
     """
     root.mkdir(mode=0o700)
     for name in FOLDERS:
         (root / name).mkdir(mode=0o700)
-    for host_path, target in binds.items():
+    for host_path, target in binds:
         link = root / "app" / target
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(host_path)

@@ -21,13 +21,10 @@ class Gateway(KernelGatewayApp):  # type: ignore[misc]
 
     listener: socket.socket
 
-    def init_webapp(self) -> None:
-        super().init_webapp()
-        # The default is three intervals, which tornado refuses with a warning.
-        self.web_app.settings["ws_ping_timeout"] = self.web_app.settings["ws_ping_interval"]
-
     def init_http_server(self) -> None:
         self.http_server = tornado.httpserver.HTTPServer(self.web_app)
+        # Half-open connections are found by the system; clients have their own heartbeat.
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self.listener.listen(128)
         self.listener.setblocking(False)
         self.http_server.add_sockets([self.listener])
@@ -43,6 +40,7 @@ def settings(config: GatewayConfig) -> Config:
     app.auth_token = config.token
     app.ip = config.host
     app.port_retries = 0
+    app.ws_ping_interval = 0
     app.log_level = logging.WARNING
     app.cookie_secret = os.urandom(32)  # else a file of it is written
     app.kernel_manager_class = RuntimeMultiKernelManager

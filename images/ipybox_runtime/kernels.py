@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from jupyter_client.ioloop.restarter import AsyncIOLoopKernelRestarter
@@ -16,6 +17,7 @@ from kernel_gateway.services.kernels.manager import (
 from traitlets import Dict, Unicode
 
 KERNEL_NAME = "python3"
+KERNEL_SCRIPT = str(Path(__file__).with_name("kernel.py"))
 DEATH_POLL_SECONDS = 0.05  # only where the system has no pidfd
 
 
@@ -27,7 +29,7 @@ class RuntimeKernelSpecManager(KernelSpecManager):  # type: ignore[misc]
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         return KernelSpec(
-            argv=[self.kernel_python, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            argv=[self.kernel_python, KERNEL_SCRIPT, "-f", "{connection_file}"],
             display_name="Python 3",
             language="python",
             env=dict(self.kernel_env),

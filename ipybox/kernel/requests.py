@@ -9,7 +9,7 @@ from ipybox.kernel.channel import KernelChannel
 from ipybox.kernel.messages import CompleteReplyContent, Message, StatusContent, content_of
 
 PROBE_SECONDS = 60.0
-PROBE_AGAIN_SECONDS = 1.0
+PROBE_AGAIN_SECONDS = 0.01  # at first; each time it waits twice as long
 
 
 class Reply:
@@ -45,14 +45,15 @@ async def probe(channel: KernelChannel, seconds: float = PROBE_SECONDS) -> None:
     question is asked again until it is answered on both.
     """
     deadline = asyncio.get_running_loop().time() + seconds
+    patience = PROBE_AGAIN_SECONDS
     while (left := deadline - asyncio.get_running_loop().time()) > 0:
         reply = Reply(idle=True)
         msg_id = await channel.request("shell", "kernel_info_request", {}, reply)
         try:
-            await reply.wait(min(left, PROBE_AGAIN_SECONDS))
+            await reply.wait(min(left, patience))
             return
         except TimeoutError:
-            continue
+            patience *= 2
         finally:
             channel.release(msg_id)
     raise ConnectFailedError(f"The kernel did not answer within {seconds:.0f} s.")

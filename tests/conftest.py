@@ -1,0 +1,147 @@
+"""Fixtures for all tests: backends, and checks that each test leaves nothing behind."""
+
+import asyncio
+import inspect
+import os
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from ipybox import ExecutionClient, ExecutionContainer
+from ipybox.errors import IpyboxError
+from ipybox.selection import choose_backend
+
+BACKENDS = ("local", "docker", "podman")
+REQUIRED = set(filter(None, os.environ.get("IPYBOX_REQUIRE_BACKENDS", "").split(",")))
+BLOCKED_SECONDS = 1.0
+
+_state: dict[str, str | None] = {}
+
+
+def why_not_ready(name: str) -> str | None:
+    """The reason why a backend can't be used here; None: it can."""
+    if name not in _state:
+        try:
+            asyncio.run(choose_backend(name))
+            _state[name] = None
+        except IpyboxError as error:
+            _state[name] = str(error)
+    return _state[name]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    unknown = REQUIRED - set(BACKENDS)
+    if unknown:
+        raise pytest.UsageError(f"IPYBOX_REQUIRE_BACKENDS names no backend: {sorted(unknown)}")
+    # Folders of containers go to a place of their own, where leftovers show.
+    folder = tempfile.mkdtemp(prefix="ipybox-tests-")
+    config.stash[_temporary] = folder
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    import shutil
+
+    shutil.rmtree(config.stash[_temporary], ignore_errors=True)
+
+
+_temporary: pytest.StashKey[str] = pytest.StashKey()
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of a backend that is ready; IPYBOX_BACKEND is set to it."""
+    name: str = request.param
+    reason = why_not_ready(name)
+    if reason is not None:
+        if name in REQUIRED:
+            pytest.fail(f"{name} is required (IPYBOX_REQUIRE_BACKENDS): {reason}")
+        pytest.skip(f"{name}: {reason}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IPYBOX_BACKEND", name)
+        yield name
+
+
+@pytest.fixture(scope="module")
+async def container(backend: str) -> AsyncIterator[ExecutionContainer]:
+    """One container for all tests of a module; each of them has clients of its own."""
+    async with ExecutionContainer(backend=backend) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(container: ExecutionContainer) -> AsyncIterator[ExecutionClient]:
+    async with ExecutionClient(container.port) as connected:
+        yield connected
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch) -> str:
+    """For what is the local backend's alone."""
+    reason = why_not_ready("local")
+    if reason is not None:
+        pytest.skip(f"local: {reason}")
+    monkeypatch.setenv("IPYBOX_BACKEND", "local")
+    return "local"
+
+
+def children() -> dict[int, str]:
+    """Living children of this process, with their command lines (Linux)."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if int(parent) == os.getpid() and state != "Z":
+            found[int(entry.name)] = command
+    return found
+
+
+def leftovers() -> list[str]:
+    folders = [str(path) for path in Path(tempfile.gettempdir()).glob("ipybox-*")]
+    return folders + [f"{pid}: {command}" for pid, command in children().items()]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    before = set(leftovers())
+    yield
+    assert sorted(set(leftovers()) - before) == []
+
+
+@pytest.fixture(autouse=True)
+async def _loop_never_blocked(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Fails an async test during which the event loop stood still for a second."""
+    if not inspect.iscoroutinefunction(request.function):
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    stop = threading.Event()
+    longest = 0.0
+
+    def watch() -> None:
+        nonlocal longest
+        while not stop.is_set():
+            answered = threading.Event()
+            asked = time.monotonic()
+            try:
+                loop.call_soon_threadsafe(answered.set)
+            except RuntimeError:  # the loop is closed
+                return
+            while not answered.wait(0.05) and not stop.is_set():
+                pass
+            longest = max(longest, time.monotonic() - asked)
+            stop.wait(0.05)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    yield
+    stop.set()
+    await asyncio.to_thread(watcher.join)
+    assert longest < BLOCKED_SECONDS, f"the event loop was blocked for {longest:.2f} s"

@@ -1,0 +1,345 @@
+"""A container's life on each backend: arguments, token, binds, environment, its end."""
+
+import asyncio
+import logging
+import os
+import socket
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+import httpx
+import pytest
+
+import ipybox
+from ipybox import (
+    AuthenticationError,
+    BackendError,
+    Bind,
+    ConnectFailedError,
+    ExecutionClient,
+    ExecutionContainer,
+    InvalidArgumentError,
+    PortTakenError,
+    Resources,
+    UnsupportedError,
+    endpoints,
+)
+
+
+async def test_port_before_start_and_after_kill(backend: str) -> None:
+    container = ExecutionContainer()
+    with pytest.raises(RuntimeError, match="Container not running"):
+        _ = container.port
+    for _ in range(2):
+        await container.run()
+        assert 1024 <= container.port <= 65535
+        with pytest.raises(RuntimeError, match="already running"):
+            await container.run()
+        await container.kill()
+        await container.kill()
+        with pytest.raises(RuntimeError, match="Container not running"):
+            _ = container.port
+
+
+async def test_session(backend: str) -> None:
+    async with ipybox.session(backend=backend, env={"A": "1"}) as client:
+        assert (await client.execute("import os; print(os.environ['A'])")).text == "1"
+
+
+async def test_working_directory_and_import_from_it(client: ExecutionClient) -> None:
+    await client.execute("open('helper_module.py', 'w').write('VALUE = 5')")
+    assert (await client.execute("import helper_module; helper_module.VALUE")).text == "5"
+
+
+async def test_files_named_like_modules_stop_no_kernel(backend: str, tmp_path: Path) -> None:
+    for name in ("random", "inspect", "IPython", "ipykernel", "traitlets", "config", "logging"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(9)")
+    binds = {str(path): path.name for path in tmp_path.iterdir()}
+    async with ipybox.session(backend=backend, binds=binds) as client:
+        assert (await client.execute("print('up')")).text == "up"
+
+
+async def test_quiet_for_longer_than_any_ping(container: ExecutionContainer) -> None:
+    async with ExecutionClient(container.port, heartbeat_interval=2) as client:
+        result = await client.execute("import time; time.sleep(33); print('still here')")
+        assert result.text == "still here"
+
+
+async def test_binds(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given/in.txt").write_text("from the host")
+    (tmp_path / "one.txt").write_text("a file")
+    binds = {"given": "in", str(tmp_path / "made/deep"): "out/deep", "one.txt": "one.txt"}
+    async with ipybox.session(backend=backend, binds=binds) as client:
+        result = await client.execute("""
+            print(open('in/in.txt').read(), open('one.txt').read())
+            _ = open('out/deep/result.txt', 'w').write('from inside')
+        """)
+        assert result.text == "from the host a file"
+    assert (tmp_path / "made/deep/result.txt").read_text() == "from inside"
+    assert (tmp_path / "made/deep/result.txt").stat().st_uid == os.getuid()
+    assert (tmp_path / "given/in.txt").exists()
+
+
+async def test_fixed_port(backend: str) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    async with ExecutionContainer(port=port) as container:
+        assert container.port == port
+        with pytest.raises(PortTakenError, match=str(port)):
+            await ExecutionContainer(port=port).run()
+
+
+async def test_resources_are_refused_or_held(backend: str) -> None:
+    if backend == "local":
+        with pytest.raises(UnsupportedError, match="resource limits"):
+            await ExecutionContainer(resources=Resources(memory_bytes=2**30)).run()
+
+
+async def test_listens_on_loopback_only(container: ExecutionContainer) -> None:
+    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    listening = {
+        address
+        for address, port in (row.split()[1].split(":") for row in rows if row.split()[3] == "0A")
+        if int(port, 16) == container.port
+    }
+    assert listening == {"0100007F"}
+
+
+async def test_token_is_wanted_everywhere(
+    container: ExecutionContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = container.endpoint.token
+    assert len(token) >= 43  # 256 bits in base64
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{container.port}") as http:
+        for path in ("/api", "/api/kernels", "/api/kernelspecs", "/api/sessions"):
+            status = (await http.get(path)).status_code
+            assert status in (401, 403) or path == "/api", path
+        assert (await http.post("/api/kernels", json={})).status_code == 401
+
+    endpoint = container.endpoint
+    endpoints.forget(endpoint)  # as in another process
+    try:
+        with pytest.raises(AuthenticationError, match=r"401.*IPYBOX_TOKEN"):
+            await ExecutionClient(container.port).connect()
+        with pytest.raises(AuthenticationError, match="not its token"):
+            await ExecutionClient(container.port, token="wrong").connect()
+        async with ExecutionClient(container.port, token=token) as client:
+            assert (await client.execute("1")).text == "1"
+        monkeypatch.setenv("IPYBOX_TOKEN", token)
+        async with ExecutionClient(container.port, "127.0.0.1") as client:
+            assert (await client.execute("2")).text == "2"
+    finally:
+        endpoints.remember(endpoint)
+
+
+async def test_token_shows_nowhere(
+    backend: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    seen = []
+    async with ExecutionContainer(env={"SECRET": "s3cr3t-value"}) as container:
+        token = container.endpoint.token
+        async with ExecutionClient(container.port) as client:
+            seen += [repr(client), repr(await client.submit("1"))]
+            try:
+                await client.execute("1/0")
+            except ipybox.ExecutionError as error:
+                seen += traceback.format_exception(error)
+            environment = await client.execute("import os; print(dict(os.environ))")
+            seen.append(environment.stdout.replace("s3cr3t-value", ""))
+        try:
+            await ExecutionClient(container.port, token=token[:-1]).connect()
+        except AuthenticationError as error:
+            seen += traceback.format_exception(error)
+        seen += [repr(container), repr(container.endpoint), repr(vars(container))]
+        seen += await container.logs()
+        for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                seen.append(cmdline.read_text())
+            except OSError:
+                continue
+    seen += [record.getMessage() for record in caplog.records]
+    seen += list(capfd.readouterr())
+    everything = "\n".join(seen)
+    assert token not in everything
+    assert token[:-1] not in everything
+    assert "s3cr3t-value" not in everything
+
+
+async def test_nobody_there() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    client = ExecutionClient(port)
+    with pytest.raises(ConnectFailedError, match=f":{port}"):
+        await client.connect(retries=2, retry_interval=0.01)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"binds": {"x": "/abs"}}, "must be relative"),
+        ({"binds": {"x": "../up"}}, "may not leave"),
+        ({"binds": {"x": "a/../../b"}}, "may not leave"),
+        ({"binds": {"x": "t", "y": "t"}}, "share"),
+        ({"binds": {"x": "t", "y": "./t/"}}, "share"),
+        ({"binds": {"x": "t", "y": "t/below"}}, "inside each other"),
+        ({"binds": {"x": ""}}, "empty"),
+        ({"binds": {"x": "."}}, "empty"),
+        ({"binds": {"": "t"}}, "host path"),
+        ({"binds": {"x": "a\0b"}}, "NUL"),
+        ({"binds": {"x": 7}}, "paths"),
+        ({"binds": "x:y"}, "binds"),
+        ({"env": {"A=B": "1"}}, "'='"),
+        ({"env": {"A\0": "1"}}, "NUL"),
+        ({"env": {"": "1"}}, "empty"),
+        ({"env": {"A": "1\0"}}, "NUL"),
+        ({"env": {"A": 1}}, "int"),
+        ({"env": ["A"]}, "list"),
+        ({"port": 0}, "1 to 65535"),
+        ({"port": 65536}, "1 to 65535"),
+        ({"port": "8888"}, "1 to 65535"),
+        ({"port": True}, "1 to 65535"),
+        ({"port_allocation_timeout": 0}, "above 0"),
+        ({"start_timeout": -1}, "above 0"),
+        ({"tag": ""}, "tag"),
+        ({"backend": 7}, "backend"),
+    ],
+    ids=repr,
+)
+def test_bad_arguments(arguments: dict[str, object], says: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=says):
+        ExecutionContainer(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"port": None}, {"port": 0}, {"port": 99999}, {"port": 1, "host": ""},
+        {"port": 1, "host": "a/b"}, {"port": 1, "heartbeat_interval": 0},
+        {"port": 1, "interrupt_grace": 0},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_bad_client_arguments(arguments: dict[str, object]) -> None:
+    with pytest.raises(InvalidArgumentError):
+        ExecutionClient(**arguments)  # type: ignore[arg-type]
+
+
+async def test_bind_that_can_not_be_made(backend: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidArgumentError, match="can't be made"):
+        await ExecutionContainer(binds={str(tmp_path / "file/below"): "t"}).run()
+
+
+async def test_two_binds_of_one_folder(backend: str, tmp_path: Path) -> None:
+    binds = [
+        Bind(host_path=tmp_path, container_path="a"),
+        Bind(host_path=tmp_path, container_path="b"),
+    ]
+    async with ipybox.session(backend=backend, binds=binds) as client:
+        await client.execute("open('a/f', 'w').write('x')")
+        assert (await client.execute("print(open('b/f').read())")).text == "x"
+
+
+async def test_many_at_once(backend: str) -> None:
+    async def one(number: int) -> str | None:
+        async with ipybox.session(backend=backend) as client:
+            return (await client.execute(f"print({number})")).text
+
+    assert await asyncio.gather(*(one(i) for i in range(5))) == list("01234")
+
+
+@pytest.mark.timeout(300)
+async def test_cancelled_at_any_time_leaves_nothing(backend: str) -> None:
+    """Each pass lets the work go a few steps further before it is cancelled."""
+
+    async def work() -> None:
+        async with ipybox.session(backend=backend) as client:
+            await client.execute("1")
+
+    finished = False
+    steps = 0
+    while not finished:
+        task = asyncio.ensure_future(work())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+            if task.done():
+                break
+        # The later part of a start waits for other processes, not for steps.
+        await asyncio.wait([task], timeout=0.05 * max(0, steps - 10))
+        finished = task.done()
+        task.cancel()
+        await asyncio.wait([task])
+        steps += 1
+    assert steps > 12
+
+
+async def test_wait_and_logs(backend: str) -> None:
+    container = ExecutionContainer()
+    await container.run()
+    waiting = asyncio.ensure_future(container.wait())
+    assert isinstance(await container.logs(), list)
+    await container.kill()
+    status = await waiting
+    assert status.code == 0
+
+
+def test_host_process_killed_leaves_nothing(backend: str, tmp_path: Path) -> None:
+    """SIGKILL to the process that holds the container, with children of the kernel alive."""
+    script = """
+import asyncio, os, signal, ipybox
+async def main():
+    async with ipybox.session() as client:
+        result = await client.execute('''
+            import os, subprocess
+            plain = subprocess.Popen(["sleep", "600"])
+            far = subprocess.Popen(["sleep", "601"], start_new_session=True)
+            lost = subprocess.run("setsid sh -c 'sleep 602 >/dev/null 2>&1 & echo $!'",
+                                  shell=True, capture_output=True, text=True).stdout.strip()
+            print(os.getpid(), plain.pid, far.pid, lost, os.getcwd())
+        ''')
+        print(result.text, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == -9, done.stderr
+    *pids, folder = done.stdout.split()
+    if backend == "local":
+        gone = [Path(f"/proc/{pid}") for pid in pids] + [Path(folder).parent]
+        assert len(gone) == 5
+        assert wait_until_gone(gone, seconds=5)
+
+
+def wait_until_gone(paths: list[Path], seconds: float) -> bool:
+    import time
+
+    deadline = time.monotonic() + seconds
+    while any(path.exists() and not is_zombie(path) for path in paths):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def is_zombie(path: Path) -> bool:
+    try:
+        return (path / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False
+
+
+async def test_unknown_and_missing_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BackendError, match="Did you mean 'local'"):
+        await ExecutionContainer(backend="locla").run()
+    monkeypatch.setenv("IPYBOX_BACKEND", "nowhere")
+    with pytest.raises(BackendError, match="no backend 'nowhere'"):
+        await ExecutionContainer().run()
