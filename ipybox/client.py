@@ -108,18 +108,14 @@ class ExecutionClient:
         try:
             await self._open_session(self._gateway, retries, retry_interval)
         except BaseException:
-            await shielded(self.disconnect())
+            await self.disconnect()
             raise
 
     async def disconnect(self) -> None:
         """Ends the kernel and the connection. What still runs fails with NotConnectedError."""
         session, self._session = self._session, None
         gateway, self._gateway = self._gateway, None
-        if session is not None:
-            await shielded(session.aclose())
-            self._emit("kernel.disconnected", session.kernel_id)
-        if gateway is not None:
-            await shielded(gateway.aclose())
+        await shielded(self._close(session, gateway))
 
     async def execute(self, code: str, timeout: float | None = DEFAULT_TIMEOUT) -> ExecutionResult:
         """Runs code and returns its result: :meth:`submit`, then :meth:`Execution.result`.
@@ -211,6 +207,13 @@ class ExecutionClient:
         except (TimeoutError, TransportError):
             await self.restart()
             return "lost"
+
+    async def _close(self, session: KernelSession | None, gateway: Gateway | None) -> None:
+        if session is not None:
+            await session.aclose()
+            self._emit("kernel.disconnected", session.kernel_id)
+        if gateway is not None:
+            await gateway.aclose()
 
     def _emit(self, name: EventName, subject: str) -> None:
         registry().emit(Event(name=name, subject=subject))

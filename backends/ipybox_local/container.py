@@ -63,7 +63,7 @@ class LocalContainer(Container):
         except TimeoutError as error:
             raise ContainerStartError(
                 f"The container {self.id} was not ready within {self._spec.start_timeout} s "
-                f"(start_timeout).{await self._log_text()}"
+                "(start_timeout)." + _log_text(await self.logs(tail=20))
             ) from error
         self._endpoint = Endpoint(host=LOOPBACK, port=port, token=self._spec.token)
         return self._endpoint
@@ -123,7 +123,7 @@ class LocalContainer(Container):
         except TimeoutError as error:
             raise ContainerStartError(
                 f"The container {self.id} had no port within {self._spec.port_timeout} s "
-                f"(port_allocation_timeout).{await self._log_text()}"
+                "(port_allocation_timeout)." + _log_text(await self.logs(tail=20))
             ) from error
         ready = await self._event("ready")
         return int(ready["port"])
@@ -135,16 +135,17 @@ class LocalContainer(Container):
         event: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
         if event.get("event") == name:
             return event
-        reason = event.get("reason", "it ended")
+        reason = event.get("reason") or f"it ended, exit code {event.get('code')}"
         if self._spec.port is not None and "in use" in reason:
             raise PortTakenError(_taken(self._spec.port))
         raise ContainerStartError(
-            f"The container {self.id} did not start: {reason}.{await self._log_text()}"
+            f"The container {self.id} did not start: {reason}."
+            + _log_text(event.get("log") or await self.logs(tail=20))
         )
 
-    async def _log_text(self) -> str:
-        lines = await self.logs(tail=20)
-        return "\nIts log ends with:\n" + "\n".join(lines) if lines else ""
+
+def _log_text(lines: list[str]) -> str:
+    return "\nIts log ends with:\n" + "\n".join(lines) if lines else ""
 
 
 def _check_port_free(port: int) -> None:

@@ -4,9 +4,11 @@ Run by path, with ``-I -S``, so that it is up in milliseconds: the standard
 library alone. Standard input carries one line of JSON and then stays open; its
 end means that the owner is gone (closed, crashed or killed), and everything
 below this process is killed and the folder removed. Standard output carries the
-gateway's events, and ``{"event": "exit", "code": N}`` last.
+gateway's events and, when it ends by itself, ``{"event": "ended", "code": N, "log": […]}``
+with the last lines of its log, which goes with the folder.
 """
 
+import contextlib
 import json
 import os
 import selectors
@@ -43,8 +45,8 @@ def start_gateway(config: dict[str, Any], root: Path) -> "subprocess.Popen[bytes
     return gateway
 
 
-def relay(gateway: "subprocess.Popen[bytes]") -> None:
-    """Passes the gateway's events on until it, or the owner, has gone."""
+def relay(gateway: "subprocess.Popen[bytes]") -> bool:
+    """Passes the gateway's events on until it has ended (True) or the owner has gone (False)."""
     assert gateway.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
@@ -53,18 +55,14 @@ def relay(gateway: "subprocess.Popen[bytes]") -> None:
             for key, _ in selector.select():
                 data = os.read(key.fd, 65536)
                 if not data:
-                    return
+                    return key.fd == gateway.stdout.fileno()
                 if key.fd == gateway.stdout.fileno():
                     os.write(sys.stdout.fileno(), data)
 
 
-def stop(gateway: "subprocess.Popen[bytes]") -> int:
-    """Ends the gateway and all below it. Its exit code, if it had ended by itself."""
-    try:
-        code = gateway.wait(timeout=0.2)
-    except subprocess.TimeoutExpired:
-        code = EXIT_OWNER_GONE
-    return code
+def announce(event: str, **fields: Any) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the owner has gone
+        os.write(sys.stdout.fileno(), json.dumps({"event": event, **fields}).encode() + b"\n")
 
 
 def main() -> int:
@@ -83,11 +81,13 @@ def main() -> int:
         gateway = start_gateway(config, root)
         # While the gateway imports what it needs.
         workspace.create_environment(root, import_paths=config["import_paths"])
-        relay(gateway)
-        code = stop(gateway)
+        code = EXIT_OWNER_GONE
+        if relay(gateway):
+            gateway.kill()  # it may have closed its end of the pipe, and live
+            code = gateway.wait()
+            announce("ended", code=code, log=workspace.log_tail(root))
     except OSError as error:
-        event = {"event": "failed", "reason": f"{type(error).__name__}: {error}"}
-        os.write(sys.stdout.fileno(), json.dumps(event).encode() + b"\n")
+        announce("failed", reason=f"{type(error).__name__}: {error}")
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         # A process that can't be ended (in uninterruptible sleep) ends this wait, not us.

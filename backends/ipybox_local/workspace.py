@@ -54,6 +54,11 @@ def _pip_wheels(import_paths: list[str]) -> list[str]:
     return found[:1]
 
 
+def log_tail(root: Path, lines: int = 20) -> list[str]:
+    """The last lines of the gateway's log."""
+    return (root / "log").read_text(errors="replace").splitlines()[-lines:]
+
+
 def remove(root: Path) -> None:
     """Removes the folder; what binds link to stays as it is."""
 

@@ -13,6 +13,9 @@ from ipybox.kernel.gateway import Gateway
 from ipybox.kernel.requests import probe
 from ipybox.lifetimes import shielded
 
+UNDO_SECONDS = 5.0
+"""How long a cancelled start waits for the gateway's answer, to delete the kernel."""
+
 log = logging.getLogger(__name__)
 
 
@@ -46,7 +49,13 @@ class KernelSession:
     @classmethod
     async def open(cls, gateway: Gateway, *, heartbeat_interval: float) -> KernelSession:
         """Starts a kernel and returns when it answers. Leaves none behind when it fails."""
-        session = cls(gateway, await gateway.start_kernel())
+        starting = asyncio.ensure_future(gateway.start_kernel())
+        try:
+            # Not cancelled on its way: its kernel would run on, known to nobody.
+            session = cls(gateway, await asyncio.shield(starting))
+        except asyncio.CancelledError:
+            await shielded(_undo_start(gateway, starting))
+            raise
         try:
             session._channel = await KernelChannel.open(
                 gateway,
@@ -139,6 +148,19 @@ class KernelSession:
         finally:
             if self._channel is not None:
                 self._channel.release(msg_id)
+
+
+async def _undo_start(gateway: Gateway, starting: asyncio.Future[str]) -> None:
+    """Deletes the kernel that a start may still bring."""
+    await asyncio.wait([starting], timeout=UNDO_SECONDS)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait([starting])
+        return
+    try:
+        await gateway.delete_kernel(starting.result())
+    except TransportError as error:
+        log.debug("no kernel to delete: %s", error)
 
 
 def _execute_request(code: str) -> dict[str, Any]:

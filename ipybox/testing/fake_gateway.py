@@ -35,6 +35,7 @@ class Fault(enum.Enum):
     HTML = "answers with a page of HTML"
     NO_ID = "answers a new kernel without an id"
     SILENT = "accepts connections and says nothing"
+    MUTE_KERNEL = "opens the WebSocket, and answers no request there"
     CLOSE_AT_ONCE = "closes each connection"
     HALF_FRAME = "closes in the middle of a frame"
     WRONG_TYPES = "sends frames whose fields have wrong types"
@@ -133,7 +134,7 @@ class FakeGateway:
             elif opcode == _CLOSE:
                 writer.write(_frame(payload, _CLOSE))
                 return
-            elif opcode in (_TEXT, _BINARY):
+            elif opcode in (_TEXT, _BINARY) and self.fault is not Fault.MUTE_KERNEL:
                 header = json.loads(payload)["header"]
                 if header["msg_type"] == "kernel_info_request":
                     self._send(writer, _answer_to(header, "kernel_info_reply", []))

@@ -1,0 +1,76 @@
+"""The state machine of one execution, message by message."""
+
+import json
+from itertools import permutations
+
+import msgspec
+import pytest
+
+from ipybox.errors import ExecutionInterruptedError, ProtocolError
+from ipybox.kernel.execution import ExecutionState, strip_ansi
+from ipybox.kernel.messages import Header, Message, ParentHeader
+from ipybox.outputs.limits import OutputLimits
+
+
+def message(channel: str, msg_type: str, **content: object) -> Message:
+    raw = msgspec.Raw(json.dumps(content).encode())
+    return Message(channel, Header("m", msg_type), ParentHeader("p"), raw)
+
+
+BUSY = message("iopub", "status", execution_state="busy")
+IDLE = message("iopub", "status", execution_state="idle")
+REPLY = message("shell", "execute_reply", status="ok")
+STREAM = message("iopub", "stream", name="stdout", text="out")
+
+
+@pytest.mark.parametrize("order", list(permutations([STREAM, REPLY, IDLE])))
+def test_ends_on_reply_and_idle(order: tuple[Message, ...]) -> None:
+    state = ExecutionState(OutputLimits())
+    state.feed(BUSY)
+    for item in order:
+        assert not state.ended
+        state.feed(item)
+        if state.ended:
+            break
+    assert state.ended
+    assert state.error is None
+
+
+def test_an_error_that_only_the_reply_tells() -> None:
+    state = ExecutionState(OutputLimits())
+    state.feed(message("shell", "execute_reply", status="aborted"))
+    assert state.error is not None
+    assert "aborted" in state.error.args[0]
+
+
+def test_interrupt_has_a_type_of_its_own() -> None:
+    state = ExecutionState(OutputLimits())
+    state.feed(message("iopub", "error", ename="KeyboardInterrupt", evalue="", traceback=["t"]))
+    assert type(state.error) is ExecutionInterruptedError
+    assert state.error.args[0] == "KeyboardInterrupt"
+
+
+def test_unknown_messages_are_left_alone() -> None:
+    state = ExecutionState(OutputLimits())
+    state.feed(message("iopub", "from_the_future", anything=[1]))
+    state.feed(message("nowhere", "stream", name=3))
+    assert not state.ended
+
+
+def test_wrong_types_are_a_protocol_error() -> None:
+    with pytest.raises(ProtocolError):
+        ExecutionState(OutputLimits()).feed(message("iopub", "stream", name="stdout", text=5))
+
+
+@pytest.mark.parametrize(
+    ("coloured", "plain"),
+    [
+        ("\x1b[0;31mNameError\x1b[0m: x", "NameError: x"),
+        ("\x1b]8;;http://x\x07link\x1b]8;;\x07", "link"),
+        ("\x1b[38;2;1;2;3mrgb\x1b[K", "rgb"),
+        ("no codes [31m", "no codes [31m"),
+        ("\x1b]unfinished", ""),
+    ],
+)
+def test_strip_ansi(coloured: str, plain: str) -> None:
+    assert strip_ansi(coloured) == plain

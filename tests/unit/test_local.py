@@ -1,0 +1,141 @@
+"""The local backend's pure parts, and its supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ipybox_local import container as local_container
+from ipybox_local.container import SUPERVISOR
+from ipybox_local.processes import descendants
+from ipybox_local.translate import kernel_environment, supervisor_config
+
+from ipybox import Bind, ContainerSpec, ContainerStartError, ExecutionContainer
+
+
+def test_environment_is_allowlisted(tmp_path: Path) -> None:
+    host = {
+        "AWS_SECRET_ACCESS_KEY": "x", "PYTHONPATH": "/x", "LD_PRELOAD": "x", "HOME": "/root",
+        "IPYBOX_TOKEN": "t", "LC_ALL": "C", "PIP_INDEX_URL": "i", "PATH": "/bin",
+    }  # fmt: skip
+    found = kernel_environment(tmp_path, host_env=host, host_home=tmp_path)
+    assert found["LC_ALL"] == "C"
+    assert found["PIP_INDEX_URL"] == "i"
+    assert found["PATH"] == f"{tmp_path}/venv/bin:/bin"
+    assert found["HOME"] == f"{tmp_path}/home"
+    for name in ("AWS_SECRET_ACCESS_KEY", "PYTHONPATH", "LD_PRELOAD", "IPYBOX_TOKEN"):
+        assert name not in found
+
+
+def test_config_is_json_and_keeps_secrets_out_of_argv(tmp_path: Path) -> None:
+    spec = ContainerSpec(
+        env={"KEY": "secret"}, binds=(Bind(host_path=tmp_path, container_path="a"),)
+    )
+    config = supervisor_config(
+        spec, tmp_path / "r", import_paths=["/p"], host_env={}, host_home=tmp_path
+    )
+    assert json.loads(json.dumps(config)) == config
+    assert spec.token not in " ".join(config["argv"]) and spec.token not in config["env"].values()
+    assert config["env"]["KEY"] == "secret"
+
+
+def test_supervisor_imports_nothing_beyond_the_standard_library() -> None:
+    code = (
+        "import sys, runpy; sys.argv=['x']; sys.stdin.close();"
+        f"sys.path.insert(0, {str(SUPERVISOR.parent)!r}); import supervisor;"
+        "print([m for m in sys.modules if m.startswith(('ipybox', 'tornado', 'jupyter'))])"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_supervisor_without_a_whole_line_ends() -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(SUPERVISOR)], input=b'{"half": ', timeout=10
+    )
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_descendants(depth: int) -> None:
+    script = "sleep 60" if depth == 1 else "sh -c 'sh -c \"sleep 60; true\"; true'; true"
+    process = subprocess.Popen(["sh", "-c", f"{script}; true"], start_new_session=True)
+    try:
+        deadline = time.monotonic() + 10
+        while len(descendants(process.pid)) < depth and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(descendants(process.pid)) == depth
+    finally:
+        os.killpg(process.pid, 9)
+        process.wait()
+    assert descendants(process.pid) == []
+
+
+async def test_a_gateway_that_does_not_start_says_why(
+    local: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object, **kwargs: object) -> dict[str, object]:
+        config = supervisor_config(*args, **kwargs)  # type: ignore[arg-type]
+        config["argv"] = [sys.executable, "-c", "import no_such_module_here"]
+        return config
+
+    monkeypatch.setattr(local_container, "supervisor_config", broken)
+    with pytest.raises(ContainerStartError, match="No module named 'no_such_module_here'"):
+        await ExecutionContainer(backend="local").run()
+
+
+async def test_a_gateway_that_is_too_slow(local: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*args: object, **kwargs: object) -> dict[str, object]:
+        config = supervisor_config(*args, **kwargs)  # type: ignore[arg-type]
+        config["argv"] = [sys.executable, "-c", "import time; time.sleep(60)"]
+        return config
+
+    monkeypatch.setattr(local_container, "supervisor_config", slow)
+    with pytest.raises(ContainerStartError, match="port_allocation_timeout"):
+        await ExecutionContainer(backend="local", port_allocation_timeout=0.5).run()
+    with pytest.raises(ContainerStartError, match="start_timeout"):
+        await ExecutionContainer(backend="local", start_timeout=0.5).run()
+
+
+@pytest.mark.parametrize("victim", ["supervisor", "gateway"])
+async def test_end_of_a_part_is_the_end_of_all(local: str, victim: str) -> None:
+    container = ExecutionContainer(backend="local")
+    await container.run()
+    inner = container._container
+    assert isinstance(inner, local_container.LocalContainer)
+    assert inner._process is not None
+    pids = [inner._process.pid, *descendants(inner._process.pid)]
+    os.kill(pids[0] if victim == "supervisor" else pids[1], 9)
+    await container.wait()
+    await container.kill()
+    deadline = time.monotonic() + 5
+    while (alive := [pid for pid in pids if is_alive(pid)]) and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    assert alive == []
+    assert not inner._root.exists()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_availability_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ipybox_local.backend import LocalBackend
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "ipykernel" else real(name)
+    )
+    state = asyncio.run(LocalBackend().availability())
+    assert (state.ready, state.reason) == (False, "not installed: ipykernel.")
+    assert "ipybox[local]" in (state.remedy or "")
