@@ -181,7 +181,9 @@ class ExecutionClient:
         for attempt in range(1, attempts + 1):
             try:
                 self._session = await KernelSession.open(
-                    gateway, heartbeat_interval=self._heartbeat_interval
+                    gateway,
+                    heartbeat_interval=self._heartbeat_interval,
+                    tell=registry().emit,
                 )
             except ConnectFailedError:
                 if attempt == attempts:

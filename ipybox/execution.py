@@ -58,6 +58,11 @@ class Execution:
         """Whether it has ended, in whatever way."""
         return self._done.is_set()
 
+    @property
+    def failure(self) -> IpyboxError | None:
+        """How it ended, if badly; None while it runs, and where it is well."""
+        return self._failure
+
     async def stream(self, timeout: float | None = DEFAULT_TIMEOUT) -> AsyncIterator[str]:
         """Yields the text output in pieces, as it arrives, from its beginning.
 

@@ -104,6 +104,8 @@ class PluginRegistry:
 
     def emit(self, event: Event) -> None:
         """Tells all observers. Raises nothing."""
+        if not self._hooks.hook.ipybox_event.get_hookimpls():
+            return
         for name, tell in self._each("ipybox_event"):
             try:
                 tell(event=event)

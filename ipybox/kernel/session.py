@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from ipybox.errors import IpyboxError, NotConnectedError, TransportError
+from ipybox.events import Event
 from ipybox.kernel.channel import KernelChannel, Sink
 from ipybox.kernel.gateway import Gateway
 from ipybox.kernel.requests import probe
 from ipybox.lifetimes import shielded
+
+Tell = Callable[[Event], None]
 
 UNDO_SECONDS = 5.0
 """How long a cancelled start waits for the gateway's answer, to delete the kernel."""
@@ -27,6 +31,9 @@ class Runnable(Sink, Protocol):
     @property
     def done(self) -> bool: ...
 
+    @property
+    def failure(self) -> IpyboxError | None: ...
+
     async def wait(self) -> None: ...
 
 
@@ -37,9 +44,10 @@ class KernelSession:
     its turn never runs, and an interrupt meets the one that it is meant for.
     """
 
-    def __init__(self, gateway: Gateway, kernel_id: str) -> None:
+    def __init__(self, gateway: Gateway, kernel_id: str, tell: Tell) -> None:
         self.kernel_id = kernel_id
         self._gateway = gateway
+        self._tell = tell
         self._channel: KernelChannel | None = None
         self._queue: asyncio.Queue[Runnable] = asyncio.Queue()
         self._running: Runnable | None = None
@@ -47,12 +55,14 @@ class KernelSession:
         self._worker: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, gateway: Gateway, *, heartbeat_interval: float) -> KernelSession:
+    async def open(
+        cls, gateway: Gateway, *, heartbeat_interval: float, tell: Tell
+    ) -> KernelSession:
         """Starts a kernel and returns when it answers. Leaves none behind when it fails."""
         starting = asyncio.ensure_future(gateway.start_kernel())
         try:
             # Not cancelled on its way: its kernel would run on, known to nobody.
-            session = cls(gateway, await asyncio.shield(starting))
+            session = cls(gateway, await asyncio.shield(starting), tell)
         except asyncio.CancelledError:
             await shielded(_undo_start(gateway, starting))
             raise
@@ -138,6 +148,7 @@ class KernelSession:
                 self._running = None
 
     async def _run(self, execution: Runnable) -> None:
+        self._tell(Event(name="execution.started", subject=self.kernel_id))
         msg_id = await self.channel.request(
             "shell", "execute_request", _execute_request(execution.code), execution
         )
@@ -148,6 +159,9 @@ class KernelSession:
         finally:
             if self._channel is not None:
                 self._channel.release(msg_id)
+            error = type(execution.failure).__name__ if execution.failure else None
+            ended = Event(name="execution.ended", subject=self.kernel_id, data={"error": error})
+            self._tell(ended)
 
 
 async def _undo_start(gateway: Gateway, starting: asyncio.Future[str]) -> None:

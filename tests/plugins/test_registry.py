@@ -66,7 +66,7 @@ def raising() -> Any:
     ("bad", "says"),
     [
         (plugin(ipybox_register_backends=lambda no_such_argument: []), "no_such_argument"),
-        (plugin(ipybox_register_nothing=list), "no hook 'ipybox_register_nothing'"),
+        (plugin(ipybox_register_nothing=lambda: ()), "no hook 'ipybox_register_nothing'"),
         (plugin(ipybox_register_backends=raising), "RuntimeError: in the hook"),
         (plugin(ipybox_register_backends=lambda: 7), "TypeError"),
         (plugin(ipybox_register_backends=lambda: ["text"]), "BackendDescriptor is needed"),

@@ -1,0 +1,25 @@
+"""Every hook has a page, and every hook is implemented by the foreign plugin that is tested."""
+
+from pathlib import Path
+
+import ipybox_local.plugin  # noqa: F401  # the built-in is importable by its name
+
+from ipybox.hookspecs import Hooks
+
+ROOT = Path(__file__).parents[2]
+HOOKS = sorted(name for name in vars(Hooks) if name.startswith("ipybox_"))
+
+
+def test_every_hook_has_a_page_and_every_page_a_hook() -> None:
+    pages = sorted(path.stem for path in (ROOT / "docs/hooks").glob("*.md"))
+    assert pages == HOOKS
+    for name in HOOKS:
+        text = (ROOT / f"docs/hooks/{name}.md").read_text()
+        assert text.startswith(f"# {name}\n")
+        assert "```python" in text
+
+
+def test_every_hook_is_used_by_the_foreign_plugin() -> None:
+    source = (ROOT / "tests/thirdparty/ipybox_toy/plugin.py").read_text()
+    for name in HOOKS:
+        assert f"def {name}(" in source

@@ -1,0 +1,96 @@
+"""A foreign distribution, installed by pip into an environment of its own, and used there."""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+FOREIGN = Path(__file__).parents[1] / "thirdparty"
+
+USE = """
+import asyncio, ipybox
+from ipybox_toy.plugin import events
+
+async def main():
+    async with ipybox.session(backend="toy", env={"A": "b"}) as client:
+        result = await client.execute('''
+            import os
+            print(os.environ["A"])
+            display({"text/csv": "x,y"}, raw=True)
+        ''')
+        print(result.text, result.outputs[0].values["text/csv"])
+    try:
+        async with ipybox.ExecutionContainer(tag="forbidden", backend="toy"):
+            pass
+    except ipybox.PluginError as error:
+        print(error)
+    try:
+        async with ipybox.ExecutionContainer(binds={"x": "y"}, backend="toy"):
+            pass
+    except ipybox.UnsupportedError as error:
+        print(error)
+    print([event.name for event in events])
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the foreign distribution, on top of ours."""
+    folder = tmp_path_factory.mktemp("foreign")
+    venv.EnvBuilder(symlinks=True).create(str(folder))
+    ours = sysconfig.get_paths()["purelib"]
+    (own,) = folder.glob("lib/python*/site-packages")
+    (own / "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python"), "install"]
+    subprocess.run(
+        [*pip, "--quiet", "--no-index", "--no-deps", "--no-build-isolation", str(FOREIGN)],
+        check=True,
+        timeout=100,
+    )
+    return folder / "bin"
+
+
+def run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_it_is_used(environment: Path) -> None:
+    done = run([str(environment / "python"), "-c", USE])
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "b [['x', 'y']]"
+    assert "'toy' refused the start: PermissionError: this image is not allowed" in lines[1]
+    assert "'toy' has no binds" in lines[2]
+    assert lines[3] == str(
+        ["container.starting", "container.ready", "kernel.connected", "execution.started",
+         "execution.ended", "kernel.disconnected", "container.ended"]
+    )  # fmt: skip
+
+
+def test_it_is_listed_and_can_be_disabled(environment: Path) -> None:
+    command = [str(environment / "python"), "-m", "ipybox.cli", "plugins", "--json"]
+    toy = {row["name"]: row for row in json.loads(run(command).stdout)}["toy"]
+    assert (toy["distribution"], toy["version"], toy["status"]) == ("ipybox-toy", "0.3.0", "active")
+    assert toy["provides"] == ["backend toy", "image recipe toy", "output handler toy-csv"]
+    rows = json.loads(run(command, IPYBOX_DISABLE_PLUGINS="toy,outputs").stdout)
+    assert {row["name"]: row["status"] for row in rows} == {
+        "local": "active", "outputs": "disabled", "toy": "disabled",
+    }  # fmt: skip
+
+
+def test_our_own_environment_does_not_have_it() -> None:
+    done = run([sys.executable, "-c", "import ipybox_toy"])
+    assert "ModuleNotFoundError" in done.stderr

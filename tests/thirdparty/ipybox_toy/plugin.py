@@ -1,0 +1,43 @@
+"""Registers all that this distribution brings. Imports nothing heavy."""
+
+from ipybox import BackendDescriptor, ContainerSpec, Event, ImageRecipe, hookimpl
+from ipybox_toy.outputs import CsvHandler
+
+events: list[Event] = []
+
+
+def _load() -> type:
+    from ipybox_toy.backend import ToyBackend
+
+    return ToyBackend
+
+
+@hookimpl
+def ipybox_register_backends() -> list[BackendDescriptor]:
+    return [
+        BackendDescriptor(
+            name="toy", summary="a bare gateway process", isolation="none", load=_load
+        )
+    ]
+
+
+@hookimpl
+def ipybox_register_images() -> list[ImageRecipe]:
+    return [ImageRecipe(name="toy", tags=("example/toy",), python_packages=("einops",))]
+
+
+@hookimpl
+def ipybox_register_output_handlers() -> list[CsvHandler]:
+    return [CsvHandler()]
+
+
+@hookimpl
+def ipybox_prepare_spec(spec: ContainerSpec) -> ContainerSpec | None:
+    if spec.tag == "forbidden":
+        raise PermissionError("this image is not allowed here")
+    return None
+
+
+@hookimpl
+def ipybox_event(event: Event) -> None:
+    events.append(event)
