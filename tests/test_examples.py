@@ -1,0 +1,54 @@
+"""Each example runs as a script, on each backend, and does what the usage page says."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+PRINTED = {
+    "01_basic_usage.py": r"^Output: Hello, world!$",
+    "02_state_management.py": r"^Client 2: NameError: name 'x' is not defined$",
+    "03_output_streaming.py": r"^\[\d\.\d s\] Received output: Processing step 4$",
+    "04_dependencies.py": r"^Output: \d+\.\d+\.\d+$",
+    "05_plots.py": r"^Saved output\.png: \d+×\d+$",
+    "06_bind_mounts.py": r"^HELLO WORLD$",
+    "07_environment_variables.py": r"^Debug mode enabled$",
+}
+
+
+def test_one_for_each_section_of_the_usage_page() -> None:
+    page = (Path(__file__).parent / "contract/usage_page.md").read_text()
+    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == sorted(PRINTED)
+    assert len(PRINTED) == len(re.findall(r"^## ", page, re.M))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", PRINTED)
+def test_example(name: str, backend: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name)],
+        cwd=tmp_path,
+        env={**os.environ, "IPYBOX_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(PRINTED[name], done.stdout, re.M), done.stdout
+
+
+def test_streaming_prints_chunks_as_they_come(local: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "03_output_streaming.py")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    arrivals = [float(seconds) for seconds in re.findall(r"\[(\d\.\d) s\]", done.stdout)]
+    assert len(arrivals) == 5
+    assert arrivals[-1] - arrivals[0] >= 3
