@@ -29,7 +29,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@# Byte-code now: the first start of a gateway would else wait for it.
-	-$(BIN)/python -m compileall -q $(VENV)/lib >/dev/null 2>&1
+	-$(BIN)/python -m compileall -q $(VENV)/lib ipybox backends images >/dev/null 2>&1
 	touch $(READY)
 
 clean:

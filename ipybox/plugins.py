@@ -10,8 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
@@ -22,6 +21,9 @@ from ipybox.hookspecs import GROUP, Hooks
 from ipybox.image import ImageRecipe
 from ipybox.outputs.handler import OutputHandler
 from ipybox.spec import ContainerSpec
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 DISABLE_VARIABLE = "IPYBOX_DISABLE_PLUGINS"
 OWN_DISTRIBUTION = "ipybox"
@@ -231,6 +233,8 @@ def _claim(taken: dict[str, Any], name: str, item: Any, what: str, entry: _Entry
 @functools.cache
 def registry() -> PluginRegistry:
     """The plugins of this environment, loaded once."""
+    from importlib.metadata import entry_points  # slow to import, and not needed before
+
     disabled = os.environ.get(DISABLE_VARIABLE, "").split(",")
     return PluginRegistry(
         entry_points(group=GROUP), (name.strip() for name in disabled if name.strip())
