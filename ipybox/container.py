@@ -152,8 +152,9 @@ class ExecutionContainer:
     async def _start(self, lifetime: AsyncExitStack) -> None:
         """Each step puts its undoing on ``lifetime`` before anything can go wrong."""
         backend = await choose_backend(self._backend)
-        spec = await asyncio.to_thread(_resolve_binds, registry().prepare_spec(self._spec))
+        spec = registry().prepare_spec(self._spec)
         check_capabilities(backend, spec)
+        spec = await asyncio.to_thread(_resolve_binds, spec)
         await lifetime.enter_async_context(backend)
         self._emit("container.starting", spec.name, backend=backend.name)
         container = await backend.create(spec)

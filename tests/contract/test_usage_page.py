@@ -16,7 +16,8 @@ BLOCKS = dict(re.findall(r"^## (.+?)$.*?^```python\n(.*?)^```", PAGE, re.M | re.
 
 
 def compile_block(title: str) -> CodeType:
-    return compile(BLOCKS[title], title, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    code: CodeType = compile(BLOCKS[title], title, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    return code
 
 
 def test_every_section_has_a_block_and_a_test() -> None:

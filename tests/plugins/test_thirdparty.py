@@ -13,7 +13,7 @@ import pytest
 FOREIGN = Path(__file__).parents[1] / "thirdparty"
 
 USE = """
-import asyncio, ipybox
+import asyncio, ipybox, pathlib
 from ipybox_toy.plugin import events
 
 async def main():
@@ -30,10 +30,10 @@ async def main():
     except ipybox.PluginError as error:
         print(error)
     try:
-        async with ipybox.ExecutionContainer(binds={"x": "y"}, backend="toy"):
+        async with ipybox.ExecutionContainer(binds={"never-made": "y"}, backend="toy"):
             pass
     except ipybox.UnsupportedError as error:
-        print(error)
+        print(error, pathlib.Path("never-made").exists())
     print([event.name for event in events])
 
 asyncio.run(main())
@@ -74,6 +74,7 @@ def test_it_is_used(environment: Path) -> None:
     assert lines[0] == "b [['x', 'y']]"
     assert "'toy' refused the start: PermissionError: this image is not allowed" in lines[1]
     assert "'toy' has no binds" in lines[2]
+    assert lines[2].endswith("False")
     assert lines[3] == str(
         ["container.starting", "container.ready", "kernel.connected", "execution.started",
          "execution.ended", "kernel.disconnected", "container.ended"]

@@ -88,7 +88,7 @@ def test_a_handler_that_raises_spoils_nothing_else() -> None:
     output = OutputCollector(OutputLimits())
     output.bundle(Bundle("display", {"application/x-bad": 1, "text/plain": "fine"}))
     output.bundle(Bundle("display", {"text/plain": "next"}, {"text/plain": "no mapping"}))
-    result = build_result(output, handlers)  # type: ignore[arg-type]
+    result = build_result(output, handlers)
     assert result.outputs[0].errors == {
         "application/x-bad": "raising: RecursionError: no application/x-bad"
     }
