@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from types import TracebackType
 from typing import Self
 
 from ipybox.endpoints import find_token
 from ipybox.errors import (
     ConnectFailedError,
+    ExecutionFailedError,
     InvalidArgumentError,
+    IpyboxError,
     KernelDiedError,
     KernelState,
     NotConnectedError,
@@ -28,6 +31,8 @@ from ipybox.spec import check_port, check_timeout
 
 INTERRUPT_GRACE_SECONDS = 5.0
 COMPLETION_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
 
 
 class ExecutionClient:
@@ -67,6 +72,8 @@ class ExecutionClient:
         self._token = token
         self._gateway: Gateway | None = None
         self._session: KernelSession | None = None
+        # Held by whoever exchanges the session: two at once would leave a kernel over.
+        self._changing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -99,23 +106,21 @@ class ExecutionClient:
         if isinstance(retries, bool) or not isinstance(retries, int) or retries < 1:
             raise InvalidArgumentError(f"retries is {retries!r}; it must be a number from 1.")
         check_timeout("retry_interval", retry_interval)
-        if self._session is not None:
-            if self._session.connected:
+        async with self._changing:
+            if self._session is not None and self._session.connected:
                 raise TransportError("The client is connected already.")
-            await self.disconnect()
-        token = self._token or find_token(self.host, self.port)
-        self._gateway = Gateway(self.host, self.port, token)
-        try:
-            await self._open_session(self._gateway, retries, retry_interval)
-        except BaseException:
-            await self.disconnect()
-            raise
+            await self._close()
+            token = self._token or find_token(self.host, self.port)
+            self._gateway = Gateway(self.host, self.port, token)
+            try:
+                await self._open_session(self._gateway, retries, retry_interval)
+            except BaseException:
+                await self._close()
+                raise
 
     async def disconnect(self) -> None:
         """Ends the kernel and the connection. What still runs fails with NotConnectedError."""
-        session, self._session = self._session, None
-        gateway, self._gateway = self._gateway, None
-        await shielded(self._close(session, gateway))
+        await shielded(self._disconnect())
 
     async def execute(self, code: str, timeout: float | None = DEFAULT_TIMEOUT) -> ExecutionResult:
         """Runs code and returns its result: :meth:`submit`, then :meth:`Execution.result`.
@@ -153,11 +158,7 @@ class ExecutionClient:
         What still runs or waits fails with KernelDiedError. Works after the
         kernel's death too.
         """
-        session = self._connected()
-        if self._gateway is None:
-            raise NotConnectedError(_NOT_CONNECTED)
-        await shielded(session.aclose(KernelDiedError("The kernel was restarted.")))
-        await self._open_session(self._gateway, 1, 1.0)
+        await self._replace(self._connected(), KernelDiedError("The kernel was restarted."))
 
     async def complete(self, code: str, cursor: int | None = None) -> tuple[list[str], int, int]:
         """Completions at ``cursor``: the texts, and the range that they replace.
@@ -199,23 +200,47 @@ class ExecutionClient:
         if session is None or execution.done:
             return "preserved"
         if not session.is_running(execution):
-            execution.fail(NotConnectedError("It was given up before its turn came."))
+            execution.fail(ExecutionFailedError("It was given up before its turn came."))
             return "preserved"
         try:
-            await session.interrupt(only=execution)
             async with asyncio.timeout(self._interrupt_grace):
+                await session.interrupt(only=execution)
                 await execution.wait()
-            return "preserved"
+            # A connection that broke meanwhile has ended the wait too.
+            return "preserved" if session.connected else "lost"
         except (TimeoutError, TransportError):
-            await self.restart()
-            return "lost"
+            pass
+        reason = KernelDiedError(
+            "The kernel was given up: it did not stop when it was interrupted."
+        )
+        try:
+            await self._replace(session, reason)
+        except IpyboxError as error:
+            # The time-out is what the caller is told; the next call is told this.
+            log.warning("no new kernel after a time-out: %s", error)
+        return "lost"
 
-    async def _close(self, session: KernelSession | None, gateway: Gateway | None) -> None:
+    async def _replace(self, session: KernelSession, reason: KernelDiedError) -> None:
+        """A new session in place of ``session``, unless somebody else has replaced it."""
+        async with self._changing:
+            if self._session is not session or self._gateway is None:
+                return
+            await shielded(session.aclose(reason))
+            await self._open_session(self._gateway, 1, 1.0)
+
+    async def _disconnect(self) -> None:
+        async with self._changing:
+            await self._close()
+
+    async def _close(self) -> None:
+        """Ends what is open. Whoever calls it holds ``_changing``."""
+        session, self._session = self._session, None
+        gateway, self._gateway = self._gateway, None
         if session is not None:
-            await session.aclose()
+            await shielded(session.aclose())
             self._emit("kernel.disconnected", session.kernel_id)
         if gateway is not None:
-            await gateway.aclose()
+            await shielded(gateway.aclose())
 
     def _emit(self, name: EventName, subject: str) -> None:
         registry().emit(Event(name=name, subject=subject))

@@ -11,7 +11,8 @@ from ipybox.errors import AuthenticationError, ConnectFailedError, GatewayError
 if TYPE_CHECKING:
     import httpx
 
-REQUEST_SECONDS = 60.0
+START_SECONDS = 60.0
+REQUEST_SECONDS = 10.0
 SNIPPET_CHARS = 200
 
 
@@ -36,7 +37,9 @@ class Gateway:
 
     async def start_kernel(self) -> str:
         """Starts a kernel and returns its id (a UUID)."""
-        answer = await self._call("POST", "/api/kernels", body={"name": "python3"})
+        answer = await self._call(
+            "POST", "/api/kernels", body={"name": "python3"}, seconds=START_SECONDS
+        )
         kernel_id = answer.get("id") if isinstance(answer, dict) else None
         # It becomes part of a URL: nothing but what an id is made of is let through.
         if not isinstance(kernel_id, str) or not kernel_id.replace("-", "").isalnum():
@@ -56,7 +59,13 @@ class Gateway:
             await client.aclose()
 
     async def _call(
-        self, method: str, path: str, *, body: Any = None, missing_ok: bool = False
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        missing_ok: bool = False,
+        seconds: float = REQUEST_SECONDS,
     ) -> Any:
         # Imported on first use: it takes longer than all the rest of the library.
         import ssl
@@ -67,13 +76,13 @@ class Gateway:
             self._client = httpx.AsyncClient(
                 base_url=f"http://{self.address}",
                 headers=self.headers,
-                timeout=httpx.Timeout(REQUEST_SECONDS, connect=10.0),
                 trust_env=False,  # a proxy would see the token
                 # HTTP is plain here; an empty context spares loading the certificates.
                 verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             )
         try:
-            response = await self._client.request(method, path, json=body)
+            timeout = httpx.Timeout(seconds, connect=min(seconds, REQUEST_SECONDS))
+            response = await self._client.request(method, path, json=body, timeout=timeout)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ConnectFailedError(
                 f"No kernel gateway answers at {self.address} ({error}). "

@@ -5,6 +5,7 @@ import base64
 import io
 import time
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -18,6 +19,7 @@ from ipybox import (
     KernelDiedError,
     NotConnectedError,
     OutputLimits,
+    TransportError,
 )
 
 
@@ -391,3 +393,42 @@ async def test_bad_code(client: ExecutionClient) -> None:
     with pytest.raises(ExecutionError, match="SyntaxError"):
         await client.execute("def")
     assert (await client.execute("1")).text == "1"
+
+
+async def test_exchanges_at_once_leave_one_kernel(container: ExecutionContainer) -> None:
+    async def kernels() -> list[str]:
+        endpoint = container.endpoint
+        address = f"http://{endpoint.host}:{endpoint.port}/api/kernels"
+        headers = {"Authorization": f"token {endpoint.token}"}
+        async with httpx.AsyncClient() as http:
+            return [kernel["id"] for kernel in (await http.get(address, headers=headers)).json()]
+
+    before = await kernels()
+    client = ExecutionClient(container.port)
+    outcomes = await asyncio.gather(
+        client.connect(), client.connect(), client.connect(), return_exceptions=True
+    )
+    assert sum(isinstance(outcome, TransportError) for outcome in outcomes) == 2
+    await asyncio.gather(client.restart(), client.restart(), client.restart())
+    assert (await client.execute("1")).text == "1"
+    assert sorted(await kernels()) == sorted([*before, client.kernel_id])
+    restarting = asyncio.ensure_future(client.restart())
+    await asyncio.sleep(0)
+    await client.disconnect()
+    await asyncio.wait([restarting])
+    assert await kernels() == before
+
+
+async def test_cancelled_connect_leaves_no_kernel(container: ExecutionContainer) -> None:
+    endpoint = container.endpoint
+    headers = {"Authorization": f"token {endpoint.token}"}
+    async with httpx.AsyncClient(headers=headers) as http:
+        address = f"http://{endpoint.host}:{endpoint.port}/api/kernels"
+        before = (await http.get(address)).json()
+        for seconds in (0, 0.01, 0.02, 0.05, 0.1, 0.3):
+            connecting = asyncio.ensure_future(ExecutionClient(container.port).connect())
+            await asyncio.wait([connecting], timeout=seconds)
+            connecting.cancel()
+            await asyncio.wait([connecting])
+        left = {kernel["id"] for kernel in (await http.get(address)).json()}
+    assert left == {kernel["id"] for kernel in before}
