@@ -10,6 +10,7 @@ from typing import Self
 from ipybox.endpoints import find_token
 from ipybox.errors import (
     ConnectFailedError,
+    ConnectionLostError,
     ExecutionFailedError,
     InvalidArgumentError,
     IpyboxError,
@@ -27,7 +28,7 @@ from ipybox.lifetimes import shielded
 from ipybox.outputs.limits import OutputLimits
 from ipybox.outputs.result import ExecutionResult
 from ipybox.plugins import registry
-from ipybox.spec import check_port, check_timeout
+from ipybox.spec import check_port, check_timeout, check_token
 
 INTERRUPT_GRACE_SECONDS = 5.0
 COMPLETION_SECONDS = 2.0
@@ -62,8 +63,11 @@ class ExecutionClient:
         check_port(port)
         check_timeout("heartbeat_interval", heartbeat_interval)
         check_timeout("interrupt_grace", interrupt_grace)
-        if not isinstance(host, str) or not host or any(sign in host for sign in "/@?# \0"):
+        if not isinstance(host, str) or not host or any(sign in host for sign in "/@?#[] \0"):
             raise InvalidArgumentError(f"host is {host!r}; it must be a host name or address.")
+        if limits is not None and not isinstance(limits, OutputLimits):
+            raise InvalidArgumentError(f"limits is {limits!r}; it must be an OutputLimits.")
+        check_token(token)
         self.port = port
         self.host = host
         self.limits = limits or OutputLimits()
@@ -111,6 +115,7 @@ class ExecutionClient:
                 raise TransportError("The client is connected already.")
             await self._close()
             token = self._token or find_token(self.host, self.port)
+            check_token(token)
             self._gateway = Gateway(self.host, self.port, token)
             try:
                 await self._open_session(self._gateway, retries, retry_interval)
@@ -205,10 +210,18 @@ class ExecutionClient:
         try:
             async with asyncio.timeout(self._interrupt_grace):
                 await session.interrupt(only=execution)
+        except (TimeoutError, TransportError) as error:
+            # Who does not take an interrupt will not start a new kernel either.
+            silent = ConnectionLostError(f"The gateway at {self.host}:{self.port} does not answer.")
+            silent.__cause__ = error
+            await shielded(session.aclose(silent, delete=False))
+            return "lost"
+        try:
+            async with asyncio.timeout(self._interrupt_grace):
                 await execution.wait()
             # A connection that broke meanwhile has ended the wait too.
             return "preserved" if session.connected else "lost"
-        except (TimeoutError, TransportError):
+        except TimeoutError:
             pass
         reason = KernelDiedError(
             "The kernel was given up: it did not stop when it was interrupted."

@@ -15,6 +15,8 @@ TOKEN_BYTES = 32
 
 DEFAULT_TAG = "gradion/ipybox"
 WORKDIR = "/app"
+MAX_PATH = 1000
+MAX_NAME = 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,15 @@ class Bind:
         path = PurePosixPath(self.container_path)
         if "\0" in self.container_path or "\0" in str(self.host_path):
             raise InvalidArgumentError(f"{found}: a path has no NUL character.")
+        if not _is_text(self.container_path) or not _is_text(str(self.host_path)):
+            raise InvalidArgumentError(f"{found}: a path must be Unicode text.")
+        if len(self.container_path) > MAX_PATH or any(
+            len(part.encode()) > MAX_NAME for part in path.parts
+        ):
+            raise InvalidArgumentError(
+                f"bind to {self.container_path[:40]!r}…: a path has at most {MAX_PATH} "
+                f"characters, and {MAX_NAME} bytes between two slashes."
+            )
         if path.is_absolute():
             raise InvalidArgumentError(
                 f"{found}: the container path must be relative; it is placed below {WORKDIR}. "
@@ -143,6 +154,26 @@ def check_port(port: object) -> None:
         raise InvalidArgumentError(f"port is {port!r}; it must be a number from 1 to 65535.")
 
 
+def check_token(token: object) -> None:
+    """Raises InvalidArgumentError unless it is None or can stand in an HTTP header."""
+    if token is None:
+        return
+    # The value is not shown: it is a secret.
+    if not isinstance(token, str):
+        raise InvalidArgumentError(f"token is a {type(token).__name__}; it must be a str.")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise InvalidArgumentError("token holds other characters than printable ASCII.")
+
+
+def _is_text(value: str) -> bool:
+    """Whether it is Unicode text: a lone surrogate can be handed to no other process."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_timeout(name: str, seconds: object) -> None:
     """Raises InvalidArgumentError unless ``seconds`` is a positive number."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
@@ -153,7 +184,8 @@ def _check_env(env: Mapping[str, str]) -> None:
     if not isinstance(env, Mapping):
         raise InvalidArgumentError(f"env is a {type(env).__name__}; it must map names to values.")
     for name, value in env.items():
-        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+        valid = isinstance(name, str) and _is_text(name) and name != ""
+        if not valid or "=" in name or "\0" in name:
             raise InvalidArgumentError(
                 f"environment name {name!r}: it must be a text without '=' and NUL, and not empty."
             )
@@ -161,6 +193,10 @@ def _check_env(env: Mapping[str, str]) -> None:
         if not isinstance(value, str):
             raise InvalidArgumentError(
                 f"environment variable {name!r} has a {type(value).__name__}; it must be a str."
+            )
+        if not _is_text(value):
+            raise InvalidArgumentError(
+                f"environment variable {name!r} has a value that is no Unicode text."
             )
         if "\0" in value:
             raise InvalidArgumentError(f"environment variable {name!r} has a NUL in its value.")

@@ -86,7 +86,7 @@ def main() -> int:
             gateway.kill()  # it may have closed its end of the pipe, and live
             code = gateway.wait()
             announce("ended", code=code, log=workspace.log_tail(root))
-    except OSError as error:
+    except Exception as error:  # the outermost: whoever waits is told, whatever it is
         announce("failed", reason=f"{type(error).__name__}: {error}")
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -125,5 +125,15 @@ class RuntimeKernelManager(KernelGatewayIOLoopKernelManager):  # type: ignore[mi
 class RuntimeMultiKernelManager(SeedingMappingKernelManager):  # type: ignore[misc]
     """All kernels of one gateway."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._workdir = Path.cwd()
+
+    async def start_kernel(self, *args: Any, **kwargs: Any) -> Any:
+        # Code may have removed the working folder, and with it the gateway's own.
+        self._workdir.mkdir(parents=True, exist_ok=True)
+        os.chdir(self._workdir)
+        return await super().start_kernel(*args, **kwargs)
+
     def _kernel_manager_class_default(self) -> str:
         return f"{RuntimeKernelManager.__module__}.{RuntimeKernelManager.__name__}"

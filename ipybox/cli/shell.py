@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from prompt_toolkit.document import Document
 
 
+LEAVE = ("exit", "exit()", "quit", "quit()")
+
+
 def shell(backend: BackendOption = None, bind: BindOption = None, env: EnvOption = None) -> None:
     """An interactive session, with history and completion.
 
@@ -118,7 +121,10 @@ async def _inputs(client: ExecutionClient) -> AsyncIterator[str]:
             continue
         except EOFError:
             return
-        if code := "\n".join(lines).strip("\n"):
+        code = "\n".join(lines).strip("\n")
+        if code.strip() in LEAVE:
+            return
+        if code:
             yield code
 
 

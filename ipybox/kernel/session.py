@@ -48,6 +48,7 @@ class KernelSession:
         self.kernel_id = kernel_id
         self._gateway = gateway
         self._tell = tell
+        self._deleted = False
         self._channel: KernelChannel | None = None
         self._queue: asyncio.Queue[Runnable] = asyncio.Queue()
         self._running: Runnable | None = None
@@ -107,10 +108,11 @@ class KernelSession:
             if only is None or (self._running is only and not only.done):
                 await self._gateway.interrupt_kernel(self.kernel_id)
 
-    async def aclose(self, reason: IpyboxError | None = None) -> None:
+    async def aclose(self, reason: IpyboxError | None = None, *, delete: bool = True) -> None:
         """Ends the connection and the kernel; what runs or waits fails with ``reason``.
 
-        Raises nothing for a gateway that has gone.
+        Raises nothing for a gateway that has gone. Without ``delete`` the gateway is
+        not asked to end the kernel.
         """
         reason = reason or NotConnectedError("The client was disconnected.")
         running = self._running
@@ -122,6 +124,9 @@ class KernelSession:
         if self._channel is not None:
             await self._channel.aclose(reason)
         self._ended(reason)
+        if not delete or self._deleted:
+            return
+        self._deleted = True
         try:
             await self._gateway.delete_kernel(self.kernel_id)
         except TransportError as error:

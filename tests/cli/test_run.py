@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -111,11 +110,9 @@ def test_output_comes_while_the_code_runs(local: str) -> None:
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "first\n"
-    start = time.monotonic()
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert process.returncode == 128 + signal.SIGTERM
-    assert time.monotonic() - start < 20
 
 
 def test_doctor_and_plugins() -> None:

@@ -308,12 +308,10 @@ async def test_kernel_death_is_told(client: ExecutionClient, code: str, exit_cod
         await client.submit(f"print('before', flush=True)\nimport time\ntime.sleep(0.3)\n{code}")
     ]
     waiting += [await client.submit("print('never')")]
-    start = time.monotonic()
     for execution in waiting:
         with pytest.raises(KernelDiedError) as caught:
             await execution.result()
         assert caught.value.exit_code == exit_code
-    assert time.monotonic() - start < 5
     with pytest.raises(KernelDiedError) as first:
         await waiting[0].result()
     assert first.value.text == "before"

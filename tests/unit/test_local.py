@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,7 +18,16 @@ from ipybox_local.container import SUPERVISOR
 from ipybox_local.processes import descendants
 from ipybox_local.translate import kernel_environment, supervisor_config
 
-from ipybox import Bind, ContainerSpec, ContainerStartError, ExecutionContainer
+from ipybox import (
+    Bind,
+    ConnectionLostError,
+    ContainerSpec,
+    ContainerStartError,
+    ExecutionClient,
+    ExecutionContainer,
+    ExecutionTimeoutError,
+    session,
+)
 
 
 def test_environment_is_allowlisted(tmp_path: Path) -> None:
@@ -120,6 +130,59 @@ async def test_end_of_a_part_is_the_end_of_all(local: str, victim: str) -> None:
         await asyncio.sleep(0.02)
     assert alive == []
     assert not inner._root.exists()
+
+
+@pytest.mark.timeout(30)  # a request that is not given up would take a minute
+async def test_a_gateway_that_stands_still(local: str) -> None:
+    """The time-out is told within its graces, and the client says that it is of no use."""
+    async with ExecutionContainer(backend="local") as container:
+        inner = container._container
+        assert isinstance(inner, local_container.LocalContainer)
+        assert inner._process is not None
+        (gateway,) = descendants(inner._process.pid)
+        async with ExecutionClient(container.port, interrupt_grace=1) as client:
+            os.kill(gateway, signal.SIGSTOP)
+            with pytest.raises(ExecutionTimeoutError) as caught:
+                await client.execute("1", timeout=1)
+            assert caught.value.state == "lost"
+            with pytest.raises(ConnectionLostError, match="does not answer"):
+                await client.execute("1")
+            os.kill(gateway, signal.SIGCONT)
+            await client.connect()
+            assert (await client.execute("1")).text == "1"
+
+
+async def test_code_that_removes_its_folder(local: str) -> None:
+    async with ExecutionContainer(backend="local") as container:
+        async with ExecutionClient(container.port) as client:
+            await client.execute("import os, shutil; shutil.rmtree(os.getcwd())")
+            assert (await client.execute("1")).text == "1"
+        async with ExecutionClient(container.port) as client:
+            assert (await client.execute("import os; os.listdir()")).text == "[]"
+
+
+async def test_code_that_takes_away_permissions(local: str) -> None:
+    async with session(backend="local") as client:
+        await client.execute("""
+            import os
+            os.makedirs("a/b")
+            open("a/b/c", "w").close()
+            for name in ("a/b", "a", "..", "../tmp"):
+                os.chmod(name, 0)
+        """)
+
+
+async def test_container_ended_under_a_client(local: str) -> None:
+    container = ExecutionContainer(backend="local")
+    await container.run()
+    async with ExecutionClient(container.port) as client:
+        running = await client.submit("print('on', flush=True)\nimport time; time.sleep(60)")
+        async for _ in running.stream():
+            await container.kill()
+            break
+        with pytest.raises(ConnectionLostError) as caught:
+            await running.result()
+        assert caught.value.text == "on"
 
 
 def is_alive(pid: int) -> bool:
