@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from ipybox.errors import IpyboxError
+from ipybox.errors import BackendNotFoundError, InvalidArgumentError, IpyboxError
 from ipybox.spec import Bind
 
 EXIT_ERROR = 1
@@ -69,6 +70,12 @@ def run_to_end(work: Coroutine[Any, Any, int]) -> int:
         return 128 + signal.SIGTERM
 
 
-def fail(error: IpyboxError, code: int) -> NoReturn:
-    typer.echo(f"ipybox: {error}", err=True)
-    raise typer.Exit(code)
+@contextmanager
+def errors_told() -> Iterator[None]:
+    """Tells an error of ours in one line, and exits with the code that fits it."""
+    try:
+        yield
+    except IpyboxError as error:
+        typer.echo(f"ipybox: {error}", err=True)
+        wrong_use = isinstance(error, InvalidArgumentError | BackendNotFoundError)
+        raise typer.Exit(EXIT_USAGE if wrong_use else EXIT_ERROR) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,25 +12,18 @@ import typer
 from ipybox.cli.options import (
     EXIT_ERROR,
     EXIT_TIMEOUT,
-    EXIT_USAGE,
     BackendOption,
     BindOption,
     EnvOption,
-    fail,
+    errors_told,
     parse_binds,
     parse_env,
     run_to_end,
 )
 from ipybox.client import ExecutionClient
-from ipybox.container import ExecutionContainer
-from ipybox.errors import (
-    BackendNotFoundError,
-    ExecutionError,
-    ExecutionTimeoutError,
-    InvalidArgumentError,
-    IpyboxError,
-)
+from ipybox.errors import ExecutionError, ExecutionTimeoutError, InvalidArgumentError
 from ipybox.outputs.result import ExecutionResult
+from ipybox.session import session
 
 
 def run(
@@ -50,15 +44,11 @@ def run(
     Exits with 0; 1 on an error in the code; 124 on a time-out; 2 on wrong use.
     """
     source = _source(file, code)
-    try:
-        if timeout <= 0:
+    with errors_told():
+        if not timeout > 0:
             raise InvalidArgumentError(f"timeout is {timeout}; it must be above 0 seconds.")
-        container = ExecutionContainer(binds=parse_binds(bind), env=parse_env(env), backend=backend)
+        container = session(backend=backend, binds=parse_binds(bind), env=parse_env(env))
         exit_code = run_to_end(_run(container, source, timeout, save_images))
-    except (InvalidArgumentError, BackendNotFoundError) as error:
-        fail(error, EXIT_USAGE)
-    except IpyboxError as error:
-        fail(error, EXIT_ERROR)
     raise typer.Exit(exit_code)
 
 
@@ -75,28 +65,25 @@ def _source(file: str | None, code: str | None) -> str:
 
 
 async def _run(
-    container: ExecutionContainer, source: str, timeout: float, save_images: Path | None
+    container: AbstractAsyncContextManager[ExecutionClient],
+    source: str,
+    timeout: float,
+    save_images: Path | None,
 ) -> int:
-    async with container:
-        endpoint = container.endpoint
-        async with ExecutionClient(endpoint.port, endpoint.host, token=endpoint.token) as client:
-            execution = await client.submit(source)
-            result: ExecutionResult | None
-            try:
-                async for source_name, text in execution.stream_sources(timeout):
-                    print(
-                        text,
-                        end="",
-                        flush=True,
-                        file=sys.stderr if source_name == "stderr" else sys.stdout,
-                    )
-                result, exit_code = await execution.result(timeout), 0
-            except ExecutionError as error:
-                print(error.trace or error, file=sys.stderr)
-                result, exit_code = error.result, EXIT_ERROR
-            except ExecutionTimeoutError as error:
-                print(f"ipybox: {error}", file=sys.stderr)
-                result, exit_code = error.result, EXIT_TIMEOUT
+    async with container as client:
+        execution = await client.submit(source)
+        result: ExecutionResult | None
+        try:
+            async for source_name, text in execution.stream_sources(timeout):
+                stream = sys.stderr if source_name == "stderr" else sys.stdout
+                print(text, end="", flush=True, file=stream)
+            result, exit_code = await execution.result(timeout), 0
+        except ExecutionError as error:
+            print(error.trace or error, file=sys.stderr)
+            result, exit_code = error.result, EXIT_ERROR
+        except ExecutionTimeoutError as error:
+            print(f"ipybox: {error}", file=sys.stderr)
+            result, exit_code = error.result, EXIT_TIMEOUT
     if result is not None:
         _report(result, save_images)
     return exit_code

@@ -5,29 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipybox.cli.options import (
-    EXIT_ERROR,
-    EXIT_USAGE,
     BackendOption,
     BindOption,
     EnvOption,
-    fail,
+    errors_told,
     parse_binds,
     parse_env,
     run_to_end,
 )
 from ipybox.client import ExecutionClient
-from ipybox.container import ExecutionContainer
-from ipybox.errors import (
-    BackendNotFoundError,
-    ExecutionError,
-    ExecutionFailedError,
-    InvalidArgumentError,
-    IpyboxError,
-)
+from ipybox.errors import ExecutionError, ExecutionFailedError
+from ipybox.session import session
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import CompleteEvent, Completion
@@ -43,22 +36,16 @@ def shell(backend: BackendOption = None, bind: BindOption = None, env: EnvOption
     A line that ends with a colon, an open bracket or a backslash goes on; an empty
     line ends it. Ctrl-C interrupts, Ctrl-D leaves.
     """
-    try:
-        container = ExecutionContainer(binds=parse_binds(bind), env=parse_env(env), backend=backend)
+    with errors_told():
+        container = session(backend=backend, binds=parse_binds(bind), env=parse_env(env))
         run_to_end(_shell(container))
-    except (InvalidArgumentError, BackendNotFoundError) as error:
-        fail(error, EXIT_USAGE)
-    except IpyboxError as error:
-        fail(error, EXIT_ERROR)
 
 
-async def _shell(container: ExecutionContainer) -> int:
-    async with container:
-        endpoint = container.endpoint
-        async with ExecutionClient(endpoint.port, endpoint.host, token=endpoint.token) as client:
-            print(f"Python in {container.id}. Ctrl-C interrupts, Ctrl-D leaves.")
-            async for code in _inputs(client):
-                await _execute(client, code)
+async def _shell(container: AbstractAsyncContextManager[ExecutionClient]) -> int:
+    async with container as client:
+        print("Python in a container of its own. Ctrl-C interrupts, Ctrl-D leaves.")
+        async for code in _inputs(client):
+            await _execute(client, code)
     return 0
 
 
