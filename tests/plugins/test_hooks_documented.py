@@ -1,5 +1,6 @@
 """Every hook has a page, and every hook is implemented by the foreign plugin that is tested."""
 
+import re
 from pathlib import Path
 
 import ipybox_local.plugin  # noqa: F401  # the built-in is importable by its name
@@ -16,7 +17,10 @@ def test_every_hook_has_a_page_and_every_page_a_hook() -> None:
     for name in HOOKS:
         text = (ROOT / f"docs/hooks/{name}.md").read_text()
         assert text.startswith(f"# {name}\n")
-        assert "```python" in text
+        (source,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+        names: dict[str, object] = {"load": lambda: None}
+        exec(source, names)
+        assert getattr(names[name], "ipybox_impl", None), "the example registers no hook"
 
 
 def test_every_hook_is_used_by_the_foreign_plugin() -> None:

@@ -26,6 +26,9 @@ from ipybox import (
     ExecutionClient,
     ExecutionContainer,
     ExecutionTimeoutError,
+    GatewayError,
+    KernelDiedError,
+    NotConnectedError,
     session,
 )
 
@@ -130,6 +133,24 @@ async def test_end_of_a_part_is_the_end_of_all(local: str, victim: str) -> None:
         await asyncio.sleep(0.02)
     assert alive == []
     assert not inner._root.exists()
+
+
+@pytest.mark.parametrize("kernel", ["/bin/false", "/no/such/python"])
+async def test_a_kernel_that_dies_at_once(
+    local: str, kernel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object, **kwargs: object) -> dict[str, object]:
+        config = supervisor_config(*args, **kwargs)  # type: ignore[arg-type]
+        config["gateway"]["kernel_python"] = kernel
+        return config
+
+    monkeypatch.setattr(local_container, "supervisor_config", broken)
+    async with ExecutionContainer(backend="local") as container:
+        with pytest.raises((KernelDiedError, GatewayError)) as caught:
+            await ExecutionClient(container.port).connect()
+        assert isinstance(caught.value, KernelDiedError) == (kernel == "/bin/false")
+        with pytest.raises(NotConnectedError):
+            await ExecutionClient(container.port).execute("1")
 
 
 @pytest.mark.timeout(30)  # a request that is not given up would take a minute
