@@ -24,7 +24,6 @@ Enforcement = Literal["enforced", "best effort", "none"]
 class Capability(enum.Enum):
     """What a backend may or may not be able to do."""
 
-    IMAGES = "images"  # the spec's tag names an image that is run
     BINDS = "binds"
     READ_ONLY_BINDS = "read-only binds"
     FIXED_PORT = "fixed port"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -173,8 +174,6 @@ class ExecutionContainer:
 
 def _resolve_binds(spec: ContainerSpec) -> ContainerSpec:
     """The spec with absolute host paths, each of them made if it was missing."""
-    import dataclasses
-
     binds = []
     for bind in spec.binds:
         path = bind.host_path.absolute()

@@ -38,7 +38,6 @@ class LocalContainer(Container):
         self._root = root
         self._process: asyncio.subprocess.Process | None = None
         self._endpoint: Endpoint | None = None
-        self._watch: asyncio.Task[None] | None = None
 
     @property
     def id(self) -> str:
@@ -102,7 +101,7 @@ class LocalContainer(Container):
             host_env=dict(os.environ),
             host_home=Path.home(),
         )
-        # stderr is ours: what the supervisor says there is a fault in it.
+        # Its stderr is ours: what the supervisor says there is a fault in it.
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-I",

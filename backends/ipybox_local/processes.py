@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 
-PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 

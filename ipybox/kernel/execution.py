@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
 
 from ipybox.errors import ExecutionError, ExecutionInterruptedError
 from ipybox.kernel.messages import (
@@ -95,6 +94,3 @@ def code_error(name: str, value: str, traceback: list[str]) -> ExecutionError:
 def strip_ansi(text: str) -> str:
     """The text without colour codes and other terminal control sequences."""
     return _ANSI.sub("", text)
-
-
-Ending = Literal["done", "error", "interrupted", "timed out", "kernel died", "connection lost"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from typing import TYPE_CHECKING, Any
 
 from ipybox.endpoints import TOKEN_VARIABLE
@@ -68,8 +69,6 @@ class Gateway:
         seconds: float = REQUEST_SECONDS,
     ) -> Any:
         # Imported on first use: it takes longer than all the rest of the library.
-        import ssl
-
         import httpx
 
         if self._client is None:
