@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from types import TracebackType
 from typing import Self
@@ -31,6 +32,9 @@ from ipybox.plugins import registry
 from ipybox.spec import check_port, check_timeout, check_token
 
 INTERRUPT_GRACE_SECONDS = 5.0
+INTERRUPTS = 2
+"""One may fall between two steps of the kernel, or be caught by the code."""
+SILENCE_SECONDS = 5.0
 COMPLETION_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
@@ -207,22 +211,23 @@ class ExecutionClient:
         if not session.is_running(execution):
             execution.fail(ExecutionFailedError("It was given up before its turn came."))
             return "preserved"
-        try:
-            async with asyncio.timeout(self._interrupt_grace):
-                await session.interrupt(only=execution)
-        except (TimeoutError, TransportError) as error:
-            # Who does not take an interrupt will not start a new kernel either.
-            silent = ConnectionLostError(f"The gateway at {self.host}:{self.port} does not answer.")
-            silent.__cause__ = error
-            await shielded(session.aclose(silent, delete=False))
-            return "lost"
-        try:
-            async with asyncio.timeout(self._interrupt_grace):
-                await execution.wait()
-            # A connection that broke meanwhile has ended the wait too.
-            return "preserved" if session.connected else "lost"
-        except TimeoutError:
-            pass
+        for _ in range(INTERRUPTS):
+            try:
+                async with asyncio.timeout(SILENCE_SECONDS):
+                    await session.interrupt(only=execution)
+            except (TimeoutError, TransportError) as error:
+                # Who does not take an interrupt will not start a new kernel either.
+                silent = ConnectionLostError(
+                    f"The gateway at {self.host}:{self.port} does not answer: "
+                    f"{type(error).__name__} {error}".rstrip()
+                )
+                await shielded(session.aclose(silent, delete=False))
+                return "lost"
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._interrupt_grace / INTERRUPTS):
+                    await execution.wait()
+                # A connection that broke meanwhile has ended the wait too.
+                return "preserved" if session.connected else "lost"
         reason = KernelDiedError(
             "The kernel was given up: it did not stop when it was interrupted."
         )

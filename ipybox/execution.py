@@ -47,6 +47,7 @@ class Execution:
         self._state = ExecutionState(limits)
         self._handlers = handlers
         self._give_up = give_up
+        self._begun = asyncio.Event()
         self._done = asyncio.Event()
         self._waiting: set[asyncio.Future[None]] = set()
         self._failure: IpyboxError | None = None
@@ -115,10 +116,16 @@ class Execution:
         """Returns when it has ended, in whatever way. Never raises for that."""
         await self._done.wait()
 
+    async def wait_begun(self) -> None:
+        """Returns when the kernel has begun with it, or it has ended."""
+        await self._begun.wait()
+
     # What the client and its channel use.
 
     def feed(self, message: Message) -> None:
         self._state.feed(message)
+        if self._state.started:
+            self._begun.set()
         if self._state.ended:
             self._settle(self._state.error)
         self._notify()
@@ -133,6 +140,7 @@ class Execution:
             return
         # An error of the connection goes to each execution; each has its own output.
         self._failure = self._timeout or copy.copy(failure)
+        self._begun.set()
         self._done.set()
 
     def _notify(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import logging
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from ipybox.lifetimes import shielded
 
 Tell = Callable[[Event], None]
 
+BEGIN_SECONDS = 2.0
 UNDO_SECONDS = 5.0
 """How long a cancelled start waits for the gateway's answer, to delete the kernel."""
 
@@ -35,6 +37,8 @@ class Runnable(Sink, Protocol):
     def failure(self) -> IpyboxError | None: ...
 
     async def wait(self) -> None: ...
+
+    async def wait_begun(self) -> None: ...
 
 
 class KernelSession:
@@ -105,8 +109,15 @@ class KernelSession:
     async def interrupt(self, only: Runnable | None = None) -> None:
         """Interrupts what runs; with ``only``, nothing but that."""
         async with self._interrupting:  # the next execution is not started meanwhile
-            if only is None or (self._running is only and not only.done):
-                await self._gateway.interrupt_kernel(self.kernel_id)
+            running = self._running
+            if only is not None and (running is not only or only.done):
+                return
+            if running is not None:
+                # A kernel that has not begun yet ignores an interrupt.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(BEGIN_SECONDS):
+                        await running.wait_begun()
+            await self._gateway.interrupt_kernel(self.kernel_id)
 
     async def aclose(self, reason: IpyboxError | None = None, *, delete: bool = True) -> None:
         """Ends the connection and the kernel; what runs or waits fails with ``reason``.

@@ -84,6 +84,18 @@ async def test_timeout_interrupts_and_keeps_state(client: ExecutionClient) -> No
     assert (await client.execute("print(kept)")).text == "7"
 
 
+@pytest.mark.parametrize("timeout", [0.0001, 0.001, 0.005, 0.01, 0.05])
+async def test_a_very_short_timeout_keeps_state_too(
+    client: ExecutionClient, timeout: float
+) -> None:
+    await client.execute("kept = 7")
+    for _ in range(5):
+        with pytest.raises(ExecutionTimeoutError) as caught:
+            await client.execute("while True: pass", timeout=timeout)
+        assert caught.value.state == "preserved"
+    assert (await client.execute("print(kept)")).text == "7"
+
+
 async def test_stream_timeout_interrupts_too(client: ExecutionClient) -> None:
     execution = await client.submit("import time\nprint('a')\ntime.sleep(60)")
     pieces = []
@@ -424,9 +436,12 @@ async def test_cancelled_connect_leaves_no_kernel(container: ExecutionContainer)
         address = f"http://{endpoint.host}:{endpoint.port}/api/kernels"
         before = (await http.get(address)).json()
         for seconds in (0, 0.01, 0.02, 0.05, 0.1, 0.3):
-            connecting = asyncio.ensure_future(ExecutionClient(container.port).connect())
+            client = ExecutionClient(container.port)
+            connecting = asyncio.ensure_future(client.connect())
             await asyncio.wait([connecting], timeout=seconds)
             connecting.cancel()
             await asyncio.wait([connecting])
+            if not connecting.cancelled():  # it was faster
+                await client.disconnect()
         left = {kernel["id"] for kernel in (await http.get(address)).json()}
     assert left == {kernel["id"] for kernel in before}
