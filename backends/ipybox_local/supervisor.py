@@ -78,9 +78,8 @@ def main() -> int:
     code = EXIT_FAILED
     try:
         workspace.create(root, binds=config["binds"])
-        gateway = start_gateway(config, root)
-        # While the gateway imports what it needs.
         workspace.create_environment(root, import_paths=config["import_paths"])
+        gateway = start_gateway(config, root)
         code = EXIT_OWNER_GONE
         if relay(gateway):
             gateway.kill()  # it may have closed its end of the pipe, and live

@@ -9,15 +9,24 @@ output carries one JSON object a line:
 - ``{"event": "failed", "reason": "…"}`` when it can't start.
 """
 
+import contextlib
 import json
 import os
+import shutil
 import socket
+import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from ipybox_runtime import RUNTIME_VERSION
 from ipybox_runtime.config import GatewayConfig
 from ipybox_runtime.imports import block_slow_imports
+
+FORK_SERVER = Path(__file__).parent / "kernel" / "forkserver.py"
+END_SECONDS = 5.0
 
 
 def announce(event: str, **fields: Any) -> None:
@@ -39,6 +48,35 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
+@contextlib.contextmanager
+def forking(config: GatewayConfig) -> Iterator[str]:
+    """The fork server, which imports while the gateway does; yields its socket's path."""
+    folder = tempfile.mkdtemp(prefix="f-")
+    path = f"{folder}/s"
+    listener = socket.socket(socket.AF_UNIX)
+    mask = os.umask(0o177)  # of mode 0600 from its beginning
+    listener.bind(path)
+    os.umask(mask)
+    listener.listen(128)  # who connects before it is ready waits, and is not refused
+    python = config.kernel_python or sys.executable
+    server = subprocess.Popen(
+        [python, str(FORK_SERVER), str(listener.fileno())],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[listener.fileno()],
+    )  # fmt: skip
+    listener.close()
+    try:
+        yield path
+    finally:
+        assert server.stdin is not None
+        server.stdin.close()  # its sign to end, with all kernels
+        try:
+            server.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def main() -> int:
     try:
         config = GatewayConfig.from_json(sys.stdin.readline())
@@ -49,9 +87,6 @@ def main() -> int:
     port = listener.getsockname()[1]
     announce("bound", port=port)
 
-    block_slow_imports()
-    from ipybox_runtime.gateway import serve
-
     # Kernels inherit no standard stream of ours: the event pipe is this process's alone.
     events = os.dup(sys.stdout.fileno())
     os.set_inheritable(events, False)
@@ -61,7 +96,11 @@ def main() -> int:
         line = json.dumps({"event": "ready", "port": port, "runtime": RUNTIME_VERSION})
         os.write(events, line.encode() + b"\n")
 
-    serve(config, listener, on_ready=ready, owner_fd=sys.stdin.fileno())
+    with forking(config) as path:
+        block_slow_imports()
+        from ipybox_runtime.gateway.app import serve
+
+        serve(config, listener, fork_server=path, on_ready=ready, owner_fd=sys.stdin.fileno())
     return 0
 
 

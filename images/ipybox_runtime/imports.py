@@ -1,5 +1,6 @@
 """Keeps slow optional imports out of the gateway's process."""
 
+import os
 import sys
 
 # Each is an optional format checker of jsonschema: jsonschema tries the import
@@ -21,3 +22,14 @@ def block_slow_imports() -> None:
     """Makes each import in SLOW_OPTIONAL fail at once, in this process only."""
     for name in SLOW_OPTIONAL:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None: "import fails"
+
+
+DEBUGGER_VARIABLE = "IPYBOX_DEBUGGER"
+
+
+def block_debugger() -> None:
+    """Half of a kernel's start would be the import of the debugger, which hardly anybody
+    attaches. ``IPYBOX_DEBUGGER=1`` in the container's environment brings it back."""
+    if os.environ.get(DEBUGGER_VARIABLE) == "1":
+        return
+    sys.modules.setdefault("debugpy", None)  # type: ignore[arg-type]  # as above

@@ -1,0 +1,52 @@
+"""``GET /ipybox/v1/status``."""
+
+from typing import Any
+
+import tornado.web
+from jupyter_server.base.handlers import APIHandler
+from kernel_gateway.mixins import JSONErrorsMixin, TokenAuthorizationMixin
+
+from ipybox_runtime import PROTOCOL, RUNTIME_VERSION
+
+STATUS_PATH = r"/ipybox/v1/status"
+
+
+class StatusHandler(TokenAuthorizationMixin, JSONErrorsMixin, APIHandler):  # type: ignore[misc]
+    """The runtime's version, and each kernel: id, state, pid, memory in bytes (resident;
+    null where the system does not tell), last activity (ISO 8601)."""
+
+    @tornado.web.authenticated
+    def get(self) -> None:
+        manager = self.settings["kernel_manager"]
+        kernels = [_row(manager.get_kernel(name)) for name in manager.list_kernel_ids()]
+        self.finish({
+            "runtime": RUNTIME_VERSION,
+            "protocol": PROTOCOL,
+            "fork_server": manager.fork_server is not None,
+            "kernels": kernels,
+        })  # fmt: skip
+
+
+def _row(kernel: Any) -> dict[str, Any]:
+    process = kernel.provisioner.process if kernel.provisioner else None
+    pid = process.pid if process is not None and process.running else None
+    return {
+        "id": kernel.kernel_id,
+        "state": getattr(kernel, "execution_state", "starting"),
+        "pid": pid,
+        "memory": None if pid is None else _memory(pid),
+        "last_activity": kernel.last_activity.isoformat(),
+        "exit_code": kernel.exit_code,
+        "out_of_memory": kernel.out_of_memory,
+        "forked": kernel.provisioner.forked if kernel.provisioner else None,
+    }
+
+
+def _memory(pid: int) -> int | None:
+    import psutil
+
+    try:
+        size: int = psutil.Process(pid).memory_info().rss
+    except psutil.Error:
+        return None
+    return size

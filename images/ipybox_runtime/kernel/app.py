@@ -1,0 +1,162 @@
+"""The IPython kernel, with its output on the outlet."""
+
+import concurrent.futures
+import functools
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.kernelapp import IPKernelApp
+from traitlets.config import Config
+
+from ipybox_runtime.config import KernelLaunch
+from ipybox_runtime.kernel.names import HELLO
+from ipybox_runtime.kernel.outlet import PARENT, Outlet
+from ipybox_runtime.kernel.streams import Console
+
+
+class RuntimeKernel(IPythonKernel):  # type: ignore[misc]
+    """Takes interrupts between writes, and knows whose output a thread shows."""
+
+    outlet: Outlet
+
+    def pre_handler_hook(self) -> None:
+        self.saved_sigint_handler = signal.signal(signal.SIGINT, self.outlet.interrupt)
+
+    def get_parent(self, channel: str | None = None) -> dict[str, Any]:
+        parent: dict[str, Any] = super().get_parent(channel)
+        own = PARENT.get(None)
+        if channel is None and own is not None and parent:
+            header = json.loads(own)
+            if header.get("msg_id") != parent.get("header", {}).get("msg_id"):
+                return {"header": header}
+        return parent
+
+
+class KernelApp(IPKernelApp):  # type: ignore[misc]
+    """ipykernel's application, without what the outlet replaces and nobody listens to."""
+
+    console: Console
+
+    def init_crash_handler(self) -> None:
+        """What is not caught goes to stderr, as in any program."""
+
+    def init_poller(self) -> None:
+        """The gateway ends its kernels; the fork server may go before them."""
+
+    def init_iopub(self, context: Any) -> None:
+        self.configure_tornado_logger()
+        self.iopub_socket = self.iopub_thread = self.console.outlet
+        self.console.outlet.say(HELLO)
+
+    def init_heartbeat(self) -> None:
+        """The gateway sees the process itself."""
+
+    def write_connection_file(self, **kwargs: Any) -> None:
+        """The gateway has written it, and nothing has changed."""
+
+    def log_connection_info(self) -> None:
+        """Nobody else connects."""
+
+    def init_io(self) -> None:
+        sys.stdout, sys.stderr = self.console.stdout, self.console.stderr
+        from ipykernel.displayhook import ZMQDisplayHook
+
+        self.displayhook = ZMQDisplayHook(self.session, self.iopub_socket)
+        sys.displayhook = self.displayhook
+        self.patch_io()
+
+    def init_kernel(self) -> None:
+        RuntimeKernel.outlet = self.console.outlet
+        super().init_kernel()
+
+    def init_path(self) -> None:
+        super().init_path()
+        # Where it was started stays importable when the code goes elsewhere.
+        sys.path.insert(sys.path.index("") + 1 if "" in sys.path else 0, os.getcwd())
+
+    def reset_io(self) -> None:
+        self.console.flush()
+        super().reset_io()
+
+
+def settings(figure_format: str) -> Config:
+    """What differs from IPython's defaults: a program reads the output, nobody types."""
+    values = Config()
+    values.InteractiveShell.colors = "nocolor"
+    values.HistoryManager.enabled = False
+    # Its first answer takes seconds, and it runs what it completes all the same.
+    values.IPCompleter.use_jedi = False
+    values.InlineBackend.figure_formats = {figure_format}
+    values.KernelApp.kernel_class = RuntimeKernel
+    values.KernelApp.log_level = logging.CRITICAL  # its stderr is the code's
+    values.RuntimeKernel._execute_sleep = 0.0  # nothing is sent by another thread
+    return values
+
+
+def run_kernel(launch: KernelLaunch, messages_fd: int) -> None:
+    """Runs a kernel in this process, until it is asked to end."""
+    messages = socket.socket(fileno=messages_fd)
+    # Copies of our own: the code may turn 1 and 2 elsewhere.
+    outlet = Outlet([os.dup(1), os.dup(2)], messages, launch.secret)
+    console = Console(outlet)
+    _say_all_at_exit(console)
+    _threads_keep_their_parent()
+    figure_format = os.environ.get("IPYBOX_FIGURE_FORMAT", "png")
+    app = KernelApp.instance(config=settings(figure_format), connection_file=launch.connection_file)
+    app.console = console
+    app.initialize([])
+    app.start()
+
+
+def _say_all_at_exit(console: Console) -> None:
+    """``os._exit`` ends the process without the usual flush; what was printed is sent first."""
+    end = os._exit
+
+    @functools.wraps(end)
+    def flush_and_exit(status: int) -> None:
+        console.flush()
+        end(status)
+
+    os._exit = flush_and_exit  # type: ignore[assignment]
+
+
+def _threads_keep_their_parent() -> None:
+    """Output of a thread belongs to the execution that started it, or gave it its task."""
+    start, submit = threading.Thread.start, concurrent.futures.ThreadPoolExecutor.submit
+
+    def start_with_parent(thread: threading.Thread) -> None:
+        parent = PARENT.get(None)
+        if parent is not None:
+            run = thread.run
+
+            def run_with_parent() -> None:
+                del thread.run  # the class's own again; it would keep the thread alive
+                PARENT.set(parent)
+                run()
+
+            thread.run = run_with_parent  # type: ignore[method-assign]
+        start(thread)
+
+    def submit_with_parent(
+        pool: Any, task: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> "concurrent.futures.Future[Any]":
+        return submit(pool, _with_parent, PARENT.get(None), task, args, kwargs)
+
+    threading.Thread.start = start_with_parent  # type: ignore[assignment,method-assign]
+    concurrent.futures.ThreadPoolExecutor.submit = submit_with_parent  # type: ignore[method-assign]
+
+
+def _with_parent(
+    parent: bytes | None, task: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    if parent is not None:
+        PARENT.set(parent)
+    return task(*args, **kwargs)

@@ -1,0 +1,162 @@
+"""Where a kernel's output leaves its process. Each call returns when the system has it."""
+
+import contextvars
+import os
+import select
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
+
+from ipybox_runtime.wire import NO_PARENT, PIPE_BUF, Marks, frame_v1, packets
+
+EXIT_CUT_OFF = 70  # sysexits, EX_SOFTWARE: the code closed what leads to the gateway
+DELIMITER = b"<IDS|MSG>"
+
+end_process = os._exit
+"""Before :mod:`ipybox_runtime.kernel.app` puts a flush before it."""
+
+PARENT: contextvars.ContextVar[bytes] = contextvars.ContextVar("ipybox_parent")
+"""The request whose output this thread or task writes; unset: the last one."""
+
+
+class Outlet:
+    """The kernel's end of the three lanes. Any thread may use it, and forked children.
+
+    It stands where ipykernel has its iopub socket and the thread for it: ``send_multipart``
+    takes a message as jupyter_client's Session serializes it.
+    """
+
+    closed = False
+
+    def __init__(self, pipes: Sequence[int], messages: socket.socket, secret: str) -> None:
+        self._pipes = tuple(pipes)
+        self._messages = messages
+        self._marks = Marks(secret)
+        self._owner = os.getpid()
+        self._main_thread = threading.main_thread().ident
+        self._barrier = 0
+        self._parent = NO_PARENT
+        self._lock = threading.RLock()
+        self._writing = False  # the main thread, where an interrupt would lose or double text
+        self._interrupted = False
+        self.before_message: Callable[[], None] = lambda: None
+        self._polls: dict[int, select.poll] = {}
+        for fd in (*self._pipes, messages.fileno()):
+            self._polls[fd] = select.poll()
+            self._polls[fd].register(fd, select.POLLOUT)
+        os.register_at_fork(after_in_child=self._renew_lock)
+
+    @property
+    def owned(self) -> bool:
+        """Whether this is the kernel's own process, and no fork of it."""
+        return os.getpid() == self._owner
+
+    def set_parent(self, parent: bytes) -> None:
+        """Output that belongs to no request of its own belongs to this one from now on."""
+        with self._lock:
+            self._parent = parent
+            for pipe in self._pipes:
+                self._write(pipe, self._marks.parent(parent))
+
+    def current_parent(self) -> bytes:
+        return PARENT.get(self._parent)
+
+    def write_text(self, lane: int, parent: bytes, pending: bytearray) -> None:
+        """Writes text of a request, and takes what was written out of ``pending``."""
+        pipe = self._pipes[lane]
+        with self._lock:
+            plain = parent == self._parent and self.owned
+            room = PIPE_BUF if plain else PIPE_BUF - len(self._marks.scoped(parent, b""))
+            while pending:
+                size = _piece(pending, room)
+                data = bytes(pending[:size])
+                if not plain:
+                    data = self._marks.scoped(parent, data)
+                self._write(pipe, data, taken=(pending, size))
+
+    def send_barrier(self) -> None:
+        """What was written before comes before what is written after, in all lanes."""
+        if self.owned:
+            self._send(b"")
+
+    def send_multipart(self, parts: Sequence[Any], *_: Any, **__: Any) -> None:
+        """A message in Jupyter's wire format; it travels as a v1 WebSocket frame."""
+        whole = [bytes(part) for part in parts]
+        signature = whole.index(DELIMITER) + 1
+        self.before_message()  # what was printed until now
+        self._send(frame_v1(b"iopub", whole[signature + 1 :]))
+
+    def say(self, word: bytes) -> None:
+        """Something for the gateway itself."""
+        self._send(word)
+
+    def interrupt(self, _signum: int, _frame: FrameType | None) -> None:
+        """The handler of SIGINT: raises KeyboardInterrupt, though not in mid-write."""
+        if self._writing:
+            self._interrupted = True
+        else:
+            raise KeyboardInterrupt
+
+    def start(self) -> None:
+        """Part of the interface of ipykernel's thread: there is none."""
+
+    def stop(self) -> None:
+        """As :meth:`start`."""
+
+    def close(self) -> None:
+        """As :meth:`start`: it stays open for what the interpreter says at its end."""
+
+    def _send(self, data: bytes) -> None:
+        with self._lock:
+            number = 0
+            if self.owned:
+                self._barrier = number = self._barrier + 1
+                for pipe in self._pipes:
+                    self._write(pipe, self._marks.barrier(number))
+            for packet in packets(number, data):
+                self._write(None, packet)
+
+    def _write(
+        self, pipe: int | None, data: bytes, taken: tuple[bytearray, int] | None = None
+    ) -> None:
+        """One write, whole. An interrupt meets us while we wait, when nothing is written."""
+        try:
+            self._polls[self._messages.fileno() if pipe is None else pipe].poll()
+            self._writing = threading.get_ident() == self._main_thread
+            if pipe is None:
+                self._messages.sendall(_stream_packet(data))
+            else:
+                os.write(pipe, data)
+            if taken is not None:
+                del taken[0][: taken[1]]
+        except (OSError, KeyError):
+            if not self.owned:
+                raise
+            end_process(EXIT_CUT_OFF)  # it can't be heard any more: so its end is told
+        finally:
+            self._writing = False
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()  # another thread of the parent may hold the old one
+
+
+def _stream_packet(packet: bytes) -> bytes:
+    """A packet for the socket: where that is a stream, the length goes before."""
+    return packet if sys.platform == "linux" else struct.pack("<I", len(packet)) + packet
+
+
+def _piece(data: bytearray, room: int) -> int:
+    """The size of the next piece, of at most ``room`` bytes; no character is cut."""
+    if len(data) <= room:
+        return len(data)
+    end = room
+    while end > room - 4 and data[end] & 0xC0 == 0x80:  # inside a character
+        end -= 1
+    return end

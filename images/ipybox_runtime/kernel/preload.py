@@ -1,0 +1,59 @@
+"""What the fork server imports, so that kernels have it already."""
+
+import gc
+import importlib
+import os
+import sys
+import warnings
+
+PRELOAD_VARIABLE = "IPYBOX_PRELOAD"
+
+# What IPython and ipykernel import when they are first used.
+FIRST_CELL = (
+    "IPython.core.async_helpers",
+    "IPython.core.completer",
+    "IPython.core.display_functions",
+    "IPython.core.displayhook",
+    "IPython.core.magics",
+    "IPython.core.payloadpage",
+    "IPython.core.pylabtools",
+    "IPython.core.tbtools",
+    "IPython.utils.capture",
+    "asyncio",
+    "ipykernel.displayhook",
+    "ipykernel.subshell_manager",
+    "ipykernel.zmqshell",
+    "tornado.platform.asyncio",
+    "zmq.eventloop.zmqstream",
+)
+
+
+def preload() -> list[str]:
+    """Imports all of it, and the user's own; returns what could not be imported, and why."""
+    import ipybox_runtime.kernel.app  # noqa: F401
+
+    for name in FIRST_CELL:
+        _import(name)
+    wanted = [name.strip() for name in os.environ.get(PRELOAD_VARIABLE, "").split(",")]
+    failed = [failure for name in wanted if name and (failure := _import(name))]
+    gc.collect()
+    gc.freeze()  # a collection in a kernel would else copy every page
+    return failed
+
+
+def _import(name: str) -> str | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module(name)
+    # A library may raise anything while it is imported; kernels start without it.
+    except Exception as error:
+        return f"{name}: {type(error).__name__}: {error}"
+    return None
+
+
+def reseed() -> None:
+    """Random numbers of a kernel are its own (the interpreter has seen to ``random``)."""
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
