@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import logging
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from ipybox.endpoints import find_token
+from ipybox.endpoints import find_container, find_token
 from ipybox.errors import (
     ConnectFailedError,
     ConnectionLostError,
@@ -24,17 +24,22 @@ from ipybox.events import Event, EventName
 from ipybox.execution import DEFAULT_TIMEOUT, Execution, check_execution_timeout
 from ipybox.kernel.gateway import Gateway
 from ipybox.kernel.requests import complete
-from ipybox.kernel.session import KernelSession
+from ipybox.kernel.session import InputCallback, KernelSession
 from ipybox.lifetimes import shielded
 from ipybox.outputs.limits import OutputLimits
 from ipybox.outputs.result import ExecutionResult
+from ipybox.outputs.spill import SpillTarget
 from ipybox.plugins import registry
 from ipybox.spec import check_port, check_timeout, check_token
 
-INTERRUPT_GRACE_SECONDS = 5.0
+INTERRUPT_GRACE_SECONDS = 2.0
+PROBE_GRACE_SECONDS = 1.0
+RESTART_GRACE_SECONDS = 20.0
+RECONNECT_GRACE_SECONDS = 2.5
 INTERRUPTS = 2
 """One may fall between two steps of the kernel, or be caught by the code."""
-SILENCE_SECONDS = 5.0
+MIN_SILENCE_SECONDS = 2.0
+"""However short the grace: a gateway that is busy is not one that is silent."""
 COMPLETION_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
@@ -48,8 +53,16 @@ class ExecutionClient:
     - ``token``: of the gateway. In the process that started the container it is
       found by itself; else the variable ``IPYBOX_TOKEN`` is used.
     - ``limits``: how much output of one execution is kept.
-    - ``interrupt_grace``: seconds that timed-out code has to end after its
-      interrupt, before the kernel is replaced.
+
+    What happens to code that runs past its time-out goes in steps, each with its
+    seconds. It is interrupted, and has ``interrupt_grace`` to end. The kernel is asked
+    whether it answers, within ``probe_grace``: then its state is preserved. Else the
+    caller is told that it is lost, and a new kernel takes its place, within
+    ``restart_grace``. Where none comes, a container that this process has started (the
+    local backend has no real ones) is given up.
+
+    A connection that breaks is made again within ``reconnect_grace``, and what runs goes
+    on; no output is lost, and nothing is executed twice.
     """
 
     def __init__(
@@ -61,12 +74,18 @@ class ExecutionClient:
         token: str | None = None,
         limits: OutputLimits | None = None,
         interrupt_grace: float = INTERRUPT_GRACE_SECONDS,
+        probe_grace: float = PROBE_GRACE_SECONDS,
+        restart_grace: float = RESTART_GRACE_SECONDS,
+        reconnect_grace: float = RECONNECT_GRACE_SECONDS,
     ) -> None:
         if port is None:
             raise InvalidArgumentError("port is None; it must be a number from 1 to 65535.")
         check_port(port)
         check_timeout("heartbeat_interval", heartbeat_interval)
         check_timeout("interrupt_grace", interrupt_grace)
+        check_timeout("probe_grace", probe_grace)
+        check_timeout("restart_grace", restart_grace)
+        check_timeout("reconnect_grace", reconnect_grace)
         if not isinstance(host, str) or not host or any(sign in host for sign in "/@?#[] \0"):
             raise InvalidArgumentError(f"host is {host!r}; it must be a host name or address.")
         if limits is not None and not isinstance(limits, OutputLimits):
@@ -77,6 +96,10 @@ class ExecutionClient:
         self.limits = limits or OutputLimits()
         self._heartbeat_interval = heartbeat_interval
         self._interrupt_grace = interrupt_grace
+        self._probe_grace = probe_grace
+        self._restart_grace = restart_grace
+        self._reconnect_grace = reconnect_grace
+        self._replacing: asyncio.Task[None] | None = None
         self._token = token
         self._gateway: Gateway | None = None
         self._session: KernelSession | None = None
@@ -131,13 +154,20 @@ class ExecutionClient:
         """Ends the kernel and the connection. What still runs fails with NotConnectedError."""
         await shielded(self._disconnect())
 
-    async def execute(self, code: str, timeout: float | None = DEFAULT_TIMEOUT) -> ExecutionResult:
+    async def execute(
+        self,
+        code: str,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        *,
+        stdin: InputCallback | None = None,
+        spill: SpillTarget | None = None,
+    ) -> ExecutionResult:
         """Runs code and returns its result: :meth:`submit`, then :meth:`Execution.result`.
 
         When the caller is cancelled, the code is interrupted.
         """
         check_execution_timeout(timeout)
-        execution = await self.submit(code)
+        execution = await self.submit(code, stdin=stdin, spill=spill)
         try:
             return await execution.result(timeout)
         except asyncio.CancelledError:
@@ -145,16 +175,31 @@ class ExecutionClient:
                 await shielded(self._give_up(execution))
             raise
 
-    async def submit(self, code: str) -> Execution:
-        """Puts code behind what was submitted before, and returns its handle at once."""
-        session = self._connected()
+    async def submit(
+        self,
+        code: str,
+        *,
+        stdin: InputCallback | None = None,
+        spill: SpillTarget | None = None,
+    ) -> Execution:
+        """Puts code behind what was submitted before, and returns its handle at once.
+
+        - ``stdin``: answers ``input()`` and ``getpass()``: it gets the prompt, and whether
+          it is for a password, and returns the line. Without one, they raise in the code.
+        - ``spill``: a folder or an open file that gets the whole text, whatever
+          ``limits.text`` keeps in memory.
+        """
+        self._connected()
         execution = Execution(
             code,
             limits=self.limits,
             handlers=registry().output_handlers,
             give_up=self._give_up,
+            stdin=stdin,
+            spill=spill,
         )
-        session.submit(execution)
+        await self._replaced()
+        self._connected().submit(execution)
         return execution
 
     async def interrupt(self) -> None:
@@ -167,6 +212,7 @@ class ExecutionClient:
         What still runs or waits fails with KernelDiedError. Works after the
         kernel's death too.
         """
+        await self._replaced()
         await self._replace(self._connected(), KernelDiedError("The kernel was restarted."))
 
     async def complete(self, code: str, cursor: int | None = None) -> tuple[list[str], int, int]:
@@ -182,6 +228,13 @@ class ExecutionClient:
             return [], position, position
         return reply.matches, reply.cursor_start, reply.cursor_end
 
+    async def status(self) -> dict[str, Any]:
+        """What the runtime tells of itself and of all its kernels: version, and each
+        kernel's id, state, pid, memory in bytes and last activity."""
+        self._connected()
+        assert self._gateway is not None
+        return await self._gateway.status()
+
     def _connected(self) -> KernelSession:
         if self._session is None:
             raise NotConnectedError(_NOT_CONNECTED)
@@ -193,6 +246,9 @@ class ExecutionClient:
                 self._session = await KernelSession.open(
                     gateway,
                     heartbeat_interval=self._heartbeat_interval,
+                    reconnect_grace=self._reconnect_grace,
+                    max_message=self.limits.message,
+                    startup=registry().kernel_startup(),
                     tell=registry().emit,
                 )
             except ConnectFailedError:
@@ -213,7 +269,7 @@ class ExecutionClient:
             return "preserved"
         for _ in range(INTERRUPTS):
             try:
-                async with asyncio.timeout(SILENCE_SECONDS):
+                async with asyncio.timeout(max(self._interrupt_grace, MIN_SILENCE_SECONDS)):
                     await session.interrupt(only=execution)
             except (TimeoutError, TransportError) as error:
                 # Who does not take an interrupt will not start a new kernel either.
@@ -227,16 +283,41 @@ class ExecutionClient:
                 async with asyncio.timeout(self._interrupt_grace / INTERRUPTS):
                     await execution.wait()
                 # A connection that broke meanwhile has ended the wait too.
-                return "preserved" if session.connected else "lost"
+                if session.connected and await session.verify(self._probe_grace):
+                    return "preserved"
+                break
+        if session.connected:
+            # The caller need not wait for it; who comes next does.
+            self._replacing = asyncio.create_task(
+                self._replace_stuck(session), name="ipybox new kernel"
+            )
+        return "lost"
+
+    async def _replace_stuck(self, session: KernelSession) -> None:
+        """A new kernel for one that does not stop; where none comes, the container goes."""
         reason = KernelDiedError(
             "The kernel was given up: it did not stop when it was interrupted."
         )
         try:
-            await self._replace(session, reason)
-        except IpyboxError as error:
-            # The time-out is what the caller is told; the next call is told this.
-            log.warning("no new kernel after a time-out: %s", error)
-        return "lost"
+            async with asyncio.timeout(self._restart_grace):
+                await self._replace(session, reason)
+            return
+        except TimeoutError:
+            error = f"no new kernel within {self._restart_grace} s (restart_grace)"
+        except IpyboxError as failure:
+            error = str(failure)
+        # The time-out is what the caller was told; the next call is told this.
+        log.warning("no new kernel after a time-out: %s", error)
+        container = find_container(self.host, self.port)
+        if container is not None and container.isolated:
+            log.warning("the container is given up")
+            await container.kill()
+
+    async def _replaced(self) -> None:
+        """Returns when no kernel is being replaced."""
+        if self._replacing is not None:
+            await asyncio.wait([self._replacing])
+            self._replacing = None
 
     async def _replace(self, session: KernelSession, reason: KernelDiedError) -> None:
         """A new session in place of ``session``, unless somebody else has replaced it."""

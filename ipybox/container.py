@@ -164,12 +164,26 @@ class ExecutionContainer:
         lifetime.push_async_callback(container.kill)
         self._container = container
         endpoint = await container.start()
-        endpoints.remember(endpoint)
-        lifetime.callback(endpoints.forget, endpoint)
+        ended = asyncio.create_task(container.wait(), name="ipybox container end")
+        lifetime.push_async_callback(_settled, ended)
+        started = endpoints.StartedContainer(
+            endpoint=endpoint,
+            ended=ended,
+            kill=container.kill,
+            isolated=container.guarantees.isolation != "none",
+        )
+        endpoints.remember(started)
+        lifetime.callback(endpoints.forget, started)
         self._emit("container.ready", spec.name, backend=backend.name)
 
     def _emit(self, name: EventName, subject: str, **data: object) -> None:
         registry().emit(Event(name=name, subject=subject, data=data))
+
+
+async def _settled(task: asyncio.Task[ExitStatus]) -> None:
+    """Ends a task that nobody waits for any more."""
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def _resolve_binds(spec: ContainerSpec) -> ContainerSpec:

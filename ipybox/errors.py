@@ -5,6 +5,7 @@
     IpyboxError
     ├── InvalidArgumentError (ValueError)   an argument that can't be right; nothing was started
     ├── PluginError                         a plugin that can't be used, or that failed
+    ├── SpillError                          the disk would not take the text of an execution
     ├── BackendError                        the engine's side
     │   ├── BackendNotFoundError            no backend of that name
     │   ├── BackendUnavailableError         it is there, and not ready
@@ -16,13 +17,16 @@
     │   ├── ConnectFailedError              nobody answers there
     │   ├── AuthenticationError             no token, or a wrong one
     │   ├── GatewayError                    the gateway refused, or is no gateway
+    │   │   └── VersionMismatchError        host and runtime do not fit
     │   ├── ProtocolError                   frames that are none
-    │   └── ConnectionLostError             it was there, and is gone
+    │   ├── ConnectionLostError             it was there, and is gone
+    │   └── ContainerLostError              the container has ended
     └── ExecutionFailedError                how an execution ended; carries the output so far
         ├── ExecutionError                  the code raised
         │   └── ExecutionInterruptedError   it was interrupted
         ├── ExecutionTimeoutError (TimeoutError)
-        └── KernelDiedError                 the kernel's process ended
+        ├── KernelDiedError                 the kernel's process ended
+        └── InputFailedError                the callback for input() raised
 """
 
 from __future__ import annotations
@@ -50,6 +54,10 @@ class InvalidArgumentError(IpyboxError, ValueError):
 
 class PluginError(IpyboxError):
     """A plugin that can't be used, or that failed while it was asked."""
+
+
+class SpillError(IpyboxError):
+    """The disk would not take the text of an execution; the rest of its result is fine."""
 
 
 class BackendError(IpyboxError):
@@ -96,6 +104,10 @@ class GatewayError(TransportError):
     """The gateway refused a request, or what answers there is no gateway."""
 
 
+class VersionMismatchError(GatewayError):
+    """The runtime in the container speaks another protocol than this library."""
+
+
 class OutputSoFar:
     """What an execution had printed and displayed when it ended badly.
 
@@ -117,6 +129,20 @@ class OutputSoFar:
 
 class ConnectionLostError(OutputSoFar, TransportError):
     """The connection was there, and is gone. What the kernel did since is unknown."""
+
+
+class ContainerLostError(OutputSoFar, TransportError):
+    """The container has ended, and the kernel with it.
+
+    ``exit_code`` is its exit status, negative for a signal, None where unknown.
+    """
+
+    def __init__(
+        self, message: str, exit_code: int | None = None, *, out_of_memory: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.out_of_memory = out_of_memory
 
 
 class ProtocolError(OutputSoFar, TransportError):
@@ -158,9 +184,16 @@ class KernelDiedError(ExecutionFailedError):
     """The kernel's process ended.
 
     ``exit_code`` is its exit status, negative for a signal (-9: SIGKILL), None
-    where the gateway does not tell.
+    where nobody can tell. ``out_of_memory``: the system ended it for want of memory.
     """
 
-    def __init__(self, message: str, exit_code: int | None = None) -> None:
+    def __init__(
+        self, message: str, exit_code: int | None = None, *, out_of_memory: bool = False
+    ) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.out_of_memory = out_of_memory
+
+
+class InputFailedError(ExecutionFailedError):
+    """The code asked for input, and the callback that was to give it raised (the cause)."""

@@ -12,12 +12,15 @@ from ipybox.errors import (
     IpyboxError,
     KernelState,
     OutputSoFar,
+    SpillError,
 )
 from ipybox.kernel.execution import ExecutionState
-from ipybox.kernel.messages import Message
-from ipybox.outputs.collector import TextSource
+from ipybox.kernel.messages import InputRequestContent, Message, content_of
+from ipybox.kernel.session import InputCallback
+from ipybox.outputs.collector import OutputCollector, TextCursor, TextSource
 from ipybox.outputs.limits import OutputLimits
 from ipybox.outputs.result import ExecutionResult, Handlers, build_result
+from ipybox.outputs.spill import Spill, SpillTarget
 from ipybox.spec import check_timeout
 
 DEFAULT_TIMEOUT = 120.0
@@ -39,19 +42,35 @@ class Execution:
     """
 
     def __init__(
-        self, code: str, *, limits: OutputLimits, handlers: Handlers, give_up: GiveUp
+        self,
+        code: str,
+        *,
+        limits: OutputLimits,
+        handlers: Handlers,
+        give_up: GiveUp,
+        stdin: InputCallback | None = None,
+        spill: SpillTarget | None = None,
     ) -> None:
         if not isinstance(code, str):
             raise InvalidArgumentError(f"code is a {type(code).__name__}; it must be a str.")
+        if stdin is not None and not callable(stdin):
+            raise InvalidArgumentError(
+                f"stdin is a {type(stdin).__name__}; it must be callable with the prompt and "
+                "whether it is for a password."
+            )
         self.code = code
-        self._state = ExecutionState(limits)
+        self.stdin = stdin
+        self.questions: asyncio.Queue[InputRequestContent] = asyncio.Queue()
+        self._spill = None if spill is None else Spill(spill)
+        self._state = ExecutionState(limits, self._spill)
+        self._late = OutputCollector(limits)
         self._handlers = handlers
         self._give_up = give_up
         self._begun = asyncio.Event()
         self._done = asyncio.Event()
         self._waiting: set[asyncio.Future[None]] = set()
         self._failure: IpyboxError | None = None
-        self._timeout: ExecutionTimeoutError | None = None
+        self._verdict: IpyboxError | None = None
         self._building: asyncio.Task[ExecutionResult] | None = None
 
     @property
@@ -80,13 +99,10 @@ class Execution:
         check_execution_timeout(timeout)
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
-        fresh = self._state.output.fresh
-        position = 0
+        cursor = TextCursor(self._state.output)
         while True:
-            while position < len(fresh):
-                piece = fresh[position]
-                position += 1
-                yield piece.source, piece.text
+            for piece in cursor.advance():
+                yield piece
             if self.done:
                 break
             try:
@@ -120,15 +136,50 @@ class Execution:
         """Returns when the kernel has begun with it, or it has ended."""
         await self._begun.wait()
 
+    async def late(self) -> ExecutionResult:
+        """What came after the end, until now: of threads, tasks and processes that the code
+        has left running. Its limits are those of the execution, anew."""
+        return await self._build(self._late)
+
+    async def stream_late(self, timeout: float | None = None) -> AsyncIterator[str]:
+        """Yields text that comes after the end, as it arrives. Ends after ``timeout``
+        seconds, or with ``aclose()``; None: when the caller stops."""
+        check_execution_timeout(timeout)
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        cursor = TextCursor(self._late)
+        while True:
+            for _, text in cursor.advance():
+                yield text
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._news()
+            except TimeoutError:
+                return
+
     # What the client and its channel use.
 
     def feed(self, message: Message) -> None:
+        if message.channel == "stdin":
+            if message.header.msg_type == "input_request":
+                self.questions.put_nowait(content_of(message, InputRequestContent))
+            return
         self._state.feed(message)
         if self._state.started:
             self._begun.set()
         if self._state.ended:
             self._settle(self._state.error)
         self._notify()
+
+    def feed_late(self, message: Message) -> None:
+        late = ExecutionState(OutputLimits())
+        late.output = self._late
+        late.feed(message)
+        self._notify()
+
+    def decide(self, error: IpyboxError) -> None:
+        """Whatever comes now, this is how it ended."""
+        self._verdict = self._verdict or error
 
     def fail(self, error: IpyboxError) -> None:
         """Ends it with an error of the connection or the kernel."""
@@ -139,7 +190,7 @@ class Execution:
         if self.done:
             return
         # An error of the connection goes to each execution; each has its own output.
-        self._failure = self._timeout or copy.copy(failure)
+        self._failure = self._verdict or copy.copy(failure)
         self._begun.set()
         self._done.set()
 
@@ -161,14 +212,15 @@ class Execution:
         """Stops the code. From here on, the time-out is how this execution ended."""
         if self.done:
             return
-        self._timeout = error = ExecutionTimeoutError(f"The execution timed out after {seconds} s.")
+        error = ExecutionTimeoutError(f"The execution timed out after {seconds} s.")
+        self.decide(error)
         error.state = await self._give_up(self)
         error.args = (f"{error.args[0]} The kernel's state is {error.state}.",)
         self.fail(error)
 
     async def _outcome(self) -> ExecutionResult:
         if self._building is None:
-            self._building = asyncio.ensure_future(self._build())
+            self._building = asyncio.ensure_future(self._finish())
         result = await asyncio.shield(self._building)
         if self._failure is None:
             return result
@@ -176,9 +228,17 @@ class Execution:
             self._failure.result = result
         raise self._failure
 
-    async def _build(self) -> ExecutionResult:
-        output = self._state.output
+    async def _finish(self) -> ExecutionResult:
+        if self._spill is not None:
+            try:
+                await self._spill.close()
+            except SpillError as error:
+                self._failure = self._failure or error
+        return await self._build(self._state.output)
+
+    async def _build(self, output: OutputCollector) -> ExecutionResult:
+        path = self._spill.path if self._spill and output is self._state.output else None
         if output.bundles:
             # Images are decoded, and handlers are anybody's code.
-            return await asyncio.to_thread(build_result, output, self._handlers)
-        return build_result(output, self._handlers)
+            return await asyncio.to_thread(build_result, output, self._handlers, path)
+        return build_result(output, self._handlers, path)

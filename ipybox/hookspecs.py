@@ -44,5 +44,10 @@ class Hooks:
         """
 
     @hookspec
+    def ipybox_kernel_startup(self) -> str | None:
+        """Python code that runs in each new kernel, before anybody's. It has a namespace of
+        its own, so that none of its names are left; where it fails, connecting fails."""
+
+    @hookspec
     def ipybox_event(self, event: Event) -> None:
         """Observes. What it raises is logged, and changes nothing."""

@@ -104,6 +104,26 @@ class PluginRegistry:
             spec = changed or spec
         return spec
 
+    def kernel_startup(self) -> list[tuple[str, str]]:
+        """Plugins' names and the code that they want to run in each new kernel."""
+        found = []
+        for name, ask in self._each("ipybox_kernel_startup"):
+            try:
+                code = _single(ask())
+            except Exception as error:
+                raise PluginError(
+                    f"Plugin {name!r} failed in ipybox_kernel_startup: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+            if code is not None and not isinstance(code, str):
+                raise PluginError(
+                    f"Plugin {name!r} returned a {type(code).__name__} from "
+                    "ipybox_kernel_startup; a str or None is needed."
+                )
+            if code:
+                found.append((name, code))
+        return found
+
     def emit(self, event: Event) -> None:
         """Tells all observers. Raises nothing."""
         if not self._hooks.hook.ipybox_event.get_hookimpls():

@@ -1,21 +1,30 @@
-"""The WebSocket to a kernel: one reader, which routes frames by their parent's id."""
+"""The channel to a kernel: one reader, which routes frames by their parent's id, over as
+many connections as it takes."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakValueDictionary
 
+from ipybox.backend import ExitStatus
+from ipybox.endpoints import find_container
 from ipybox.errors import (
     ConnectFailedError,
     ConnectionLostError,
-    GatewayError,
+    ContainerLostError,
     IpyboxError,
     KernelDiedError,
     ProtocolError,
 )
-from ipybox.kernel.gateway import Gateway, unauthorized
+from ipybox.kernel.connection import count_at_gateway, open_connection
+from ipybox.kernel.gateway import Gateway
+from ipybox.kernel.heartbeat import Heartbeat
 from ipybox.kernel.messages import (
     V1_SUBPROTOCOL,
     Channel,
@@ -26,14 +35,15 @@ from ipybox.kernel.messages import (
     encode,
     new_message_id,
 )
+from ipybox.kernel.versions import RESUME_SUBPROTOCOL
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-OPEN_SECONDS = 70.0
-"""A gateway answers the handshake when the kernel is up; it gives up itself after 60 s."""
-CLOSE_SECONDS = 2.0
-HTTP_GONE = 410  # from ipybox_runtime: the kernel died before it could be talked to
+CONFIRM_BYTES = 512 * 1024
+CONFIRM_FRAMES = 256
+RETRY_SECONDS = 0.05
+TOO_BIG = 1009  # RFC 6455, 7.4.1
 
 log = logging.getLogger(__name__)
 
@@ -46,36 +56,53 @@ class Sink(Protocol):
     def fail(self, error: IpyboxError) -> None: ...
 
 
-def _wire_log() -> logging.Logger:
-    """The log of the WebSocket library, without the header that holds the token."""
-    wire = logging.getLogger(f"{__name__}.wire")
-    if not wire.filters:
-        wire.addFilter(lambda record: "authorization" not in record.getMessage().lower())
-    return wire
+class LateSink(Protocol):
+    """A sink that takes what comes after its end."""
+
+    def feed_late(self, message: Message) -> None: ...
 
 
 class KernelChannel:
-    """An open connection to one kernel.
+    """A way to one kernel, which outlives its connections.
 
-    ``on_death`` is called once, with the error, when the kernel or the connection
-    is gone; before that, each sink has failed with an error of its own.
+    Both ends count the frames that have arrived. After a cut, the client connects again
+    within ``reconnect_grace`` seconds and tells its count; the gateway sends what is
+    missing and tells its own, and what the gateway lacks is sent again. So no frame is
+    lost, doubled or executed twice. A gateway that does not count (a stock one) ends the
+    channel with its first connection.
+
+    ``on_death`` is called once, with the error, when the kernel or the way to it is gone;
+    before that, each sink has failed with an error of its own.
     """
 
     def __init__(
         self,
-        connection: ClientConnection,
-        *,
+        gateway: Gateway,
         kernel_id: str,
-        session: str,
+        *,
+        heartbeat_interval: float,
+        reconnect_grace: float,
+        max_message: int,
         on_death: Callable[[IpyboxError], None],
     ) -> None:
-        self._connection = connection
+        self._gateway = gateway
         self._kernel_id = kernel_id
+        self._grace = reconnect_grace
+        self._max_message = max_message
         self._on_death = on_death
-        self._session = session
+        self._session = new_message_id()
+        self._heartbeat = Heartbeat(heartbeat_interval)
         self._sinks: dict[str, Sink] = {}
+        self._late: WeakValueDictionary[str, LateSink] = WeakValueDictionary()
         self._ended: IpyboxError | None = None
-        self._reader = asyncio.create_task(self._read(), name=f"ipybox reader {kernel_id}")
+        self._connection: ClientConnection
+        self._framing: str | None = None
+        self._received = 0
+        self._confirmed = (0, 0)  # frames, and bytes since
+        self._sent = 0
+        self._unconfirmed: deque[tuple[int, str, str | bytes]] = deque()
+        self._sending = asyncio.Lock()
+        self._reader: asyncio.Task[None]
 
     @classmethod
     async def open(
@@ -84,85 +111,65 @@ class KernelChannel:
         kernel_id: str,
         *,
         heartbeat_interval: float,
+        reconnect_grace: float,
+        max_message: int,
         on_death: Callable[[IpyboxError], None],
     ) -> KernelChannel:
         """Connects.
 
         Raises AuthenticationError, KernelDiedError, GatewayError, ConnectFailedError.
         """
-        from websockets.asyncio.client import connect
-        from websockets.exceptions import InvalidStatus, WebSocketException
-
-        session = new_message_id()
-        path = f"/api/kernels/{kernel_id}/channels?session_id={session}"
-        try:
-            connection = await connect(
-                f"ws://{gateway.address}{path}",
-                subprotocols=[V1_SUBPROTOCOL],  # type: ignore[list-item]  # a NewType of str
-                additional_headers=gateway.headers,
-                open_timeout=OPEN_SECONDS,
-                close_timeout=CLOSE_SECONDS,
-                ping_interval=heartbeat_interval,
-                ping_timeout=heartbeat_interval,
-                max_size=None,  # large output is no reason to close the connection
-                compression=None,
-                proxy=None,  # a proxy would see the token
-                logger=_wire_log(),
-            )
-        except InvalidStatus as error:
-            raise _refused(gateway, error.response.status_code, error) from error
-        except TimeoutError as error:
-            raise ConnectFailedError(
-                f"The gateway at {gateway.address} did not open a connection to the kernel "
-                f"within {OPEN_SECONDS:.0f} s."
-            ) from error
-        except OSError as error:
-            raise ConnectFailedError(
-                f"The gateway at {gateway.address} can't be reached: {error}"
-            ) from error
-        except WebSocketException as error:
-            raise GatewayError(
-                f"{gateway.address} does not speak WebSocket as a gateway does: {error}"
-            ) from error
-        return cls(connection, kernel_id=kernel_id, session=session, on_death=on_death)
+        channel = cls(
+            gateway,
+            kernel_id,
+            heartbeat_interval=heartbeat_interval,
+            reconnect_grace=reconnect_grace,
+            max_message=max_message,
+            on_death=on_death,
+        )
+        await channel._connect()
+        channel._reader = asyncio.create_task(channel._run(), name=f"ipybox reader {kernel_id}")
+        return channel
 
     @property
     def ended(self) -> IpyboxError | None:
         """Why it is of no use any more; None while it is."""
         return self._ended
 
+    @property
+    def delivers_all(self) -> bool:
+        """Whether nothing can be missed from the first moment on."""
+        return self._framing == RESUME_SUBPROTOCOL
+
     async def request(
-        self, channel: Channel, msg_type: str, content: dict[str, Any], sink: Sink
+        self, channel: Channel, msg_type: str, content: dict[str, Any], sink: Sink | None
     ) -> str:
         """Sends a request; what answers it goes to ``sink``, until :meth:`release`."""
-        from websockets.exceptions import ConnectionClosed
-
         if self._ended is not None:
             raise self._ended
         msg_id = new_message_id()
+        framing = V1_SUBPROTOCOL if self.delivers_all else self._framing
         frame = encode(
-            channel,
-            msg_type,
-            content,
-            msg_id=msg_id,
-            session=self._session,
-            subprotocol=self._connection.subprotocol,
+            channel, msg_type, content, msg_id=msg_id, session=self._session, subprotocol=framing
         )
-        self._sinks[msg_id] = sink
+        if sink is not None:
+            self._sinks[msg_id] = sink
+            self._heartbeat.set_busy(True)
         try:
-            await self._connection.send(frame)
-        except ConnectionClosed as error:
-            self._sinks.pop(msg_id, None)
-            await asyncio.wait([self._reader])  # it finds out why
-            raise self._ended or _lost(self._kernel_id) from error
+            async with self._sending:
+                await self._send(msg_id, frame)
         except BaseException:
             self._sinks.pop(msg_id, None)
             raise
         return msg_id
 
-    def release(self, msg_id: str) -> None:
-        """Routes nothing more to the sink of this request."""
+    def release(self, msg_id: str, late: LateSink | None = None) -> None:
+        """Routes nothing more to the sink of this request; what comes late goes to ``late``."""
         self._sinks.pop(msg_id, None)
+        if late is not None:
+            self._late[msg_id] = late
+        self._unconfirmed = deque(item for item in self._unconfirmed if item[1] != msg_id)
+        self._heartbeat.set_busy(bool(self._sinks))
 
     async def aclose(self, reason: IpyboxError) -> None:
         """Closes; requests under way fail with ``reason``."""
@@ -171,36 +178,164 @@ class KernelChannel:
         await asyncio.wait([self._reader])
         await self._connection.close()
 
-    async def _read(self) -> None:
+    async def _send(self, msg_id: str, frame: str | bytes) -> None:
+        """Sends, or leaves it to the next connection. Whoever calls it holds ``_sending``."""
         from websockets.exceptions import ConnectionClosed
 
-        error: IpyboxError = _lost(self._kernel_id)
+        self._sent += 1
+        self._unconfirmed.append((self._sent, msg_id, frame))
+        try:
+            await self._connection.send(frame)
+        except ConnectionClosed as error:
+            if self.delivers_all:
+                return  # the reader connects again, and sends what was not received
+            await asyncio.wait([self._reader])  # it finds out why
+            raise self._ended or self._lost("") from error
+
+    async def _run(self) -> None:
+        error: IpyboxError = self._lost("")
         try:
             while True:
-                frame = await self._connection.recv()
-                self._route(decode(frame, self._connection.subprotocol))
+                why = await self._read_connection()
                 if self._ended is not None:
                     return
-        except ConnectionClosed as closed:
-            error = _lost(self._kernel_id, str(closed))
-        except ProtocolError as broken:
-            error = broken
+                if isinstance(why, IpyboxError):
+                    error = why
+                    return
+                if not self.delivers_all:
+                    error = self._container_lost() or self._lost(why)
+                    return
+                log.info("kernel %s: the connection broke (%s)", self._kernel_id, why)
+                await self._reconnect(why)
+        except IpyboxError as failure:
+            error = failure
         finally:
-            self._end(error)
-            if isinstance(error, ProtocolError):
-                # It would go on sending; nobody listens any more.
+            if self._ended is None:  # nobody closes it in good order
+                self._end(error)
                 self._connection.transport.abort()
 
+    async def _read_connection(self) -> IpyboxError | str:
+        """Reads until the connection ends. Returns why: an error where it is no use to
+        connect again."""
+        from websockets.exceptions import ConnectionClosed
+
+        heartbeat = asyncio.create_task(
+            self._heartbeat.watch(self._connection), name="ipybox heartbeat"
+        )
+        try:
+            while self._ended is None:
+                frame = await self._connection.recv()
+                self._heartbeat.heard()
+                if self.delivers_all:
+                    await self._count(frame)
+                self._route(decode(frame, V1_SUBPROTOCOL if self.delivers_all else self._framing))
+        except ConnectionClosed as closed:
+            if self._connection.protocol.close_sent and (
+                self._connection.protocol.close_sent.code == TOO_BIG
+            ):
+                return ProtocolError(
+                    f"a message of more than {self._max_message} bytes came (limits.message)"
+                )
+            return "it stopped answering" if heartbeat.done() else str(closed)
+        except ProtocolError as broken:
+            return broken
+        finally:
+            heartbeat.cancel()
+        return ""
+
+    async def _count(self, frame: str | bytes) -> None:
+        """Counts an arrived frame, and confirms now and then, so that the gateway may
+        forget it and send more."""
+        from websockets.exceptions import ConnectionClosed
+
+        self._received += 1
+        frames, size = self._confirmed
+        size += len(frame)
+        self._confirmed = (frames, size)
+        if size >= CONFIRM_BYTES or self._received - frames >= CONFIRM_FRAMES:
+            self._confirmed = (self._received, 0)
+            with contextlib.suppress(ConnectionClosed):
+                await self._connection.send(json.dumps({"received": self._received}))
+
+    async def _connect(self, seconds: float | None = None) -> None:
+        connection = await open_connection(
+            self._gateway,
+            self._kernel_id,
+            session=self._session,
+            received=self._received,
+            max_message=self._max_message,
+            **({} if seconds is None else {"seconds": seconds}),
+        )
+        self._framing = connection.subprotocol
+        if self.delivers_all:
+            try:
+                known = await count_at_gateway(connection)
+            except BaseException:
+                connection.transport.abort()
+                raise
+            self._connection = connection
+            await self._send_again(known)
+        self._connection = connection
+
+    async def _send_again(self, known: int) -> None:
+        """Sends what the gateway has not received of us."""
+        async with self._sending:
+            missing = [(msg_id, frame) for n, msg_id, frame in self._unconfirmed if n > known]
+            self._sent = known
+            self._unconfirmed = deque(item for item in self._unconfirmed if item[0] <= known)
+            for msg_id, frame in missing:
+                await self._send(msg_id, frame)
+
+    async def _reconnect(self, why: str) -> None:
+        """Connects again. Raises ContainerLostError or ConnectionLostError."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._grace
+        while True:
+            left = deadline - loop.time()
+            try:
+                async with asyncio.timeout(max(left, 0)):
+                    await self._connect(max(left, RETRY_SECONDS))
+                return
+            except (ConnectFailedError, TimeoutError) as error:
+                detail = f"{why}; {error}".rstrip("; ")
+            except (ConnectionLostError, KernelDiedError):
+                raise
+            except IpyboxError as error:
+                raise self._container_lost() or self._lost(f"{why}; {error}") from error
+            if lost := self._container_lost():
+                raise lost
+            if left <= 0:
+                raise self._lost(f"{detail}, for {self._grace} s (reconnect_grace)")
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _container_lost(self) -> ContainerLostError | None:
+        container = find_container(self._gateway.host, self._gateway.port)
+        return container_lost(container.status) if container and container.status else None
+
     def _route(self, message: Message) -> None:
-        sink = self._sinks.get(message.parent_header.msg_id)
-        if message.header.msg_type == "status" and not message.parent_header.msg_id:
+        parent = message.parent_header.msg_id
+        sink = self._sinks.get(parent)
+        if message.header.msg_type == "status" and not parent:
             status = content_of(message, StatusContent)
             if status.execution_state in ("dead", "restarting"):
-                self._end(kernel_died(self._kernel_id, status.exit_code))
+                self._end(
+                    kernel_died(
+                        self._kernel_id, status.exit_code, out_of_memory=status.out_of_memory
+                    )
+                )
         elif sink is not None:
             sink.feed(message)
+        elif (late := self._late.get(parent)) is not None:
+            late.feed_late(message)
         else:
             log.debug("unrouted %s on %s", message.header.msg_type, message.channel)
+
+    def _lost(self, detail: str) -> ConnectionLostError:
+        why = f" ({detail})" if detail else ""
+        return ConnectionLostError(
+            f"The connection to kernel {self._kernel_id} was lost{why}. "
+            "Call connect() for a new kernel, if the container is still there."
+        )
 
     def _end(self, error: IpyboxError) -> None:
         if self._ended is not None:
@@ -212,28 +347,27 @@ class KernelChannel:
         self._on_death(error)
 
 
-def kernel_died(kernel_id: str, exit_code: int | None) -> KernelDiedError:
+def kernel_died(
+    kernel_id: str, exit_code: int | None, *, out_of_memory: bool = False
+) -> KernelDiedError:
     """The error for a kernel whose process has ended."""
     how = "" if exit_code is None else f" with exit code {exit_code}"
     if exit_code is not None and exit_code < 0:
         how = f" by signal {-exit_code}"
+    why = ", out of memory" if out_of_memory else ""
     return KernelDiedError(
-        f"Kernel {kernel_id} died{how}; its variables are lost. restart() gives a new one.",
+        f"Kernel {kernel_id} died{how}{why}; its variables are lost. restart() gives a new one.",
         exit_code,
+        out_of_memory=out_of_memory,
     )
 
 
-def _lost(kernel_id: str, detail: str = "") -> ConnectionLostError:
-    why = f" ({detail})" if detail else ""
-    return ConnectionLostError(
-        f"The connection to kernel {kernel_id} was lost{why}. "
-        "Call connect() for a new kernel, if the container is still there."
+def container_lost(status: ExitStatus) -> ContainerLostError:
+    """The error for a container that has ended."""
+    how = "" if status.code is None else f", exit code {status.code}"
+    why = ", out of memory" if status.out_of_memory else ""
+    return ContainerLostError(
+        f"The container has ended{how}{why}, and the kernel with it. Start another container.",
+        status.code,
+        out_of_memory=status.out_of_memory,
     )
-
-
-def _refused(gateway: Gateway, status: int, error: Exception) -> IpyboxError:
-    if status == 401:
-        return unauthorized(gateway.address, given=bool(gateway.headers))
-    if status == HTTP_GONE:
-        return KernelDiedError(f"The kernel died before it answered: {error}")
-    return GatewayError(f"The gateway at {gateway.address} refused the connection: {error}")

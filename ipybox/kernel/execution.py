@@ -11,12 +11,14 @@ from ipybox.kernel.messages import (
     ErrorContent,
     ExecuteReplyContent,
     Message,
+    OversizedContent,
     StatusContent,
     StreamContent,
     content_of,
 )
 from ipybox.outputs.collector import Bundle, BundleKind, OutputCollector
 from ipybox.outputs.limits import OutputLimits
+from ipybox.outputs.spill import Writer
 
 # ECMA-48 control sequences, and operating system commands up to their end.
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
@@ -29,8 +31,8 @@ class ExecutionState:
     not ordered against each other, so either alone may come before the output.
     """
 
-    def __init__(self, limits: OutputLimits) -> None:
-        self.output = OutputCollector(limits)
+    def __init__(self, limits: OutputLimits, spill: Writer | None = None) -> None:
+        self.output = OutputCollector(limits, spill)
         self.error: ExecutionError | None = None
         self.started = False
         self._reply = False
@@ -58,6 +60,8 @@ class ExecutionState:
                 self.output.update(_bundle(message, "display"))
             case "iopub", "clear_output":
                 self.output.clear(wait=content_of(message, ClearOutputContent).wait)
+            case "iopub", "oversized":
+                self.output.oversized(content_of(message, OversizedContent).bytes)
             case "iopub", "error":
                 error = content_of(message, ErrorContent)
                 self.error = code_error(error.ename, error.evalue, error.traceback)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipybox.endpoints import TOKEN_VARIABLE
 from ipybox.errors import AuthenticationError, ConnectFailedError, GatewayError
+from ipybox.kernel.versions import OWN, VERSION_HEADER, check_version
 
 if TYPE_CHECKING:
     import httpx
@@ -34,7 +35,12 @@ class Gateway:
     @property
     def headers(self) -> dict[str, str]:
         """What every request carries; the token is in no URL."""
-        return {"Authorization": f"token {self._token}"} if self._token else {}
+        version = {VERSION_HEADER: OWN}
+        return {"Authorization": f"token {self._token}", **version} if self._token else version
+
+    @property
+    def has_token(self) -> bool:
+        return self._token is not None
 
     async def start_kernel(self) -> str:
         """Starts a kernel and returns its id (a UUID)."""
@@ -46,6 +52,14 @@ class Gateway:
         if not isinstance(kernel_id, str) or not kernel_id.replace("-", "").isalnum():
             raise GatewayError(f"{self.address} answered a new kernel without a valid id.")
         return kernel_id
+
+    async def status(self) -> dict[str, Any]:
+        """What ``GET /ipybox/v1/status`` tells: the runtime's version, and each kernel with
+        state, pid, memory in bytes and last activity. GatewayError for another gateway."""
+        answer = await self._call("GET", "/ipybox/v1/status")
+        if not isinstance(answer, dict):
+            raise GatewayError(f"{self.address} answered a status that is none.")
+        return answer
 
     async def interrupt_kernel(self, kernel_id: str) -> None:
         await self._call("POST", f"/api/kernels/{kernel_id}/interrupt", body={})
@@ -95,8 +109,9 @@ class Gateway:
         return self._content(method, path, response, missing_ok)
 
     def _content(self, method: str, path: str, response: httpx.Response, missing_ok: bool) -> Any:
+        check_version(self.address, response.status_code, response.headers.get(VERSION_HEADER))
         if response.status_code == 401:
-            raise unauthorized(self.address, given=self._token is not None)
+            raise unauthorized(self.address, given=self.has_token)
         if response.status_code == 404 and missing_ok:
             return None
         if not response.is_success:

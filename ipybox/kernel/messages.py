@@ -51,6 +51,7 @@ class Message(msgspec.Struct):
 class StatusContent(msgspec.Struct):
     execution_state: str
     exit_code: int | None = None  # ours: from ipybox_runtime, with "dead"
+    out_of_memory: bool = False
 
 
 class StreamContent(msgspec.Struct):
@@ -68,6 +69,17 @@ class DisplayContent(msgspec.Struct):
     data: dict[str, Any]
     metadata: dict[str, Any] = {}
     transient: Transient | None = None
+
+
+class OversizedContent(msgspec.Struct):
+    """Ours: in place of a message that was above the cap, of ``bytes`` bytes."""
+
+    bytes: int
+
+
+class InputRequestContent(msgspec.Struct):
+    prompt: str = ""
+    password: bool = False
 
 
 class ClearOutputContent(msgspec.Struct):

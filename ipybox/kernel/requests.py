@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
-from ipybox.errors import ConnectFailedError, IpyboxError
+from ipybox.errors import ConnectFailedError, IpyboxError, PluginError
 from ipybox.kernel.channel import KernelChannel
-from ipybox.kernel.messages import CompleteReplyContent, Message, StatusContent, content_of
+from ipybox.kernel.messages import (
+    CompleteReplyContent,
+    ExecuteReplyContent,
+    Message,
+    StatusContent,
+    content_of,
+)
 
 PROBE_SECONDS = 60.0
+STARTUP_SECONDS = 60.0
 PROBE_AGAIN_SECONDS = 0.01  # at first; each time it waits twice as long
 
 
@@ -41,11 +48,12 @@ class Reply:
 async def probe(channel: KernelChannel, seconds: float = PROBE_SECONDS) -> None:
     """Returns when the kernel answers on shell *and* iopub: nothing is lost from then on.
 
-    A subscription to iopub takes effect at a time that nobody is told, so the
-    question is asked again until it is answered on both.
+    On a stock gateway a subscription to iopub takes effect at a time that nobody is
+    told, so the question is asked again until it is answered on both.
+    Raises ConnectFailedError.
     """
     deadline = asyncio.get_running_loop().time() + seconds
-    patience = PROBE_AGAIN_SECONDS
+    patience = seconds if channel.delivers_all else PROBE_AGAIN_SECONDS
     while (left := deadline - asyncio.get_running_loop().time()) > 0:
         reply = Reply(idle=True)
         msg_id = await channel.request("shell", "kernel_info_request", {}, reply)
@@ -57,6 +65,37 @@ async def probe(channel: KernelChannel, seconds: float = PROBE_SECONDS) -> None:
         finally:
             channel.release(msg_id)
     raise ConnectFailedError(f"The kernel did not answer within {seconds:.0f} s.")
+
+
+async def run_startup(channel: KernelChannel, plugin: str, code: str) -> None:
+    """Runs a plugin's code in a new kernel; no name of it is left in the user's namespace.
+
+    Raises PluginError where it fails, or is not done within STARTUP_SECONDS.
+    """
+    reply = Reply(idle=True)
+    own_names = {"__name__": "ipybox_startup"}
+    content = {
+        "code": f"exec(compile({code!r}, {f'<startup of {plugin}>'!r}, 'exec'), {own_names!r})",
+        "silent": True,
+        "store_history": False,
+        "user_expressions": {},
+        "allow_stdin": False,
+        "stop_on_error": False,
+    }
+    msg_id = await channel.request("shell", "execute_request", content, reply)
+    try:
+        message = await reply.wait(STARTUP_SECONDS)
+    except TimeoutError as error:
+        raise PluginError(
+            f"The start-up code of plugin {plugin!r} was not done within {STARTUP_SECONDS:.0f} s."
+        ) from error
+    finally:
+        channel.release(msg_id)
+    answer = content_of(message, ExecuteReplyContent)
+    if answer.status != "ok":
+        raise PluginError(
+            f"The start-up code of plugin {plugin!r} failed: {answer.ename}: {answer.evalue}"
+        )
 
 
 async def complete(

@@ -5,36 +5,50 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from ipybox.errors import IpyboxError, NotConnectedError, TransportError
+from ipybox.errors import (
+    InputFailedError,
+    IpyboxError,
+    NotConnectedError,
+    TransportError,
+)
 from ipybox.events import Event
-from ipybox.kernel.channel import KernelChannel, Sink
+from ipybox.kernel.channel import KernelChannel, LateSink, Sink
 from ipybox.kernel.gateway import Gateway
-from ipybox.kernel.requests import probe
+from ipybox.kernel.messages import InputRequestContent
+from ipybox.kernel.requests import probe, run_startup
 from ipybox.lifetimes import shielded
 
 Tell = Callable[[Event], None]
+InputCallback = Callable[[str, bool], str | Awaitable[str]]
+"""Gets the prompt, and whether it is for a password; returns the line. One that is no
+coroutine function runs in a thread."""
 
-BEGIN_SECONDS = 2.0
+BEGIN_SECONDS = 1.0
 UNDO_SECONDS = 5.0
 """How long a cancelled start waits for the gateway's answer, to delete the kernel."""
 
 log = logging.getLogger(__name__)
 
 
-class Runnable(Sink, Protocol):
+class Runnable(Sink, LateSink, Protocol):
     """What the queue runs: an execution."""
 
     code: str
+    stdin: InputCallback | None
+    questions: asyncio.Queue[InputRequestContent]
 
     @property
     def done(self) -> bool: ...
 
     @property
     def failure(self) -> IpyboxError | None: ...
+
+    def decide(self, error: IpyboxError) -> None: ...
 
     async def wait(self) -> None: ...
 
@@ -61,9 +75,20 @@ class KernelSession:
 
     @classmethod
     async def open(
-        cls, gateway: Gateway, *, heartbeat_interval: float, tell: Tell
+        cls,
+        gateway: Gateway,
+        *,
+        heartbeat_interval: float,
+        reconnect_grace: float,
+        max_message: int,
+        startup: Sequence[tuple[str, str]],
+        tell: Tell,
     ) -> KernelSession:
-        """Starts a kernel and returns when it answers. Leaves none behind when it fails."""
+        """Starts a kernel and returns when it answers. Leaves none behind when it fails.
+
+        ``startup``: code that runs in it before all else, with the names of the plugins
+        that it is from. Raises PluginError where such code fails.
+        """
         starting = asyncio.ensure_future(gateway.start_kernel())
         try:
             # Not cancelled on its way: its kernel would run on, known to nobody.
@@ -76,9 +101,13 @@ class KernelSession:
                 gateway,
                 session.kernel_id,
                 heartbeat_interval=heartbeat_interval,
+                reconnect_grace=reconnect_grace,
+                max_message=max_message,
                 on_death=session._ended,
             )
             await probe(session._channel)
+            for plugin, code in startup:
+                await run_startup(session._channel, plugin, code)
         except BaseException:
             await shielded(session.aclose())
             raise
@@ -118,6 +147,14 @@ class KernelSession:
                     async with asyncio.timeout(BEGIN_SECONDS):
                         await running.wait_begun()
             await self._gateway.interrupt_kernel(self.kernel_id)
+
+    async def verify(self, seconds: float) -> bool:
+        """Whether the kernel answers, within so many seconds."""
+        try:
+            await probe(self.channel, seconds)
+        except IpyboxError:
+            return False
+        return True
 
     async def aclose(self, reason: IpyboxError | None = None, *, delete: bool = True) -> None:
         """Ends the connection and the kernel; what runs or waits fails with ``reason``.
@@ -166,18 +203,55 @@ class KernelSession:
     async def _run(self, execution: Runnable) -> None:
         self._tell(Event(name="execution.started", subject=self.kernel_id))
         msg_id = await self.channel.request(
-            "shell", "execute_request", _execute_request(execution.code), execution
+            "shell", "execute_request", _execute_request(execution), execution
         )
+        answering = None
+        if execution.stdin is not None:
+            answering = asyncio.create_task(
+                self._answer(execution, execution.stdin), name="ipybox input"
+            )
         try:
             await execution.wait()
             async with self._interrupting:
                 pass  # an interrupt that is on its way belongs to this execution
         finally:
+            if answering is not None:
+                answering.cancel()
             if self._channel is not None:
-                self._channel.release(msg_id)
+                self._channel.release(msg_id, late=execution)
             error = type(execution.failure).__name__ if execution.failure else None
             ended = Event(name="execution.ended", subject=self.kernel_id, data={"error": error})
             self._tell(ended)
+
+    async def _answer(self, execution: Runnable, callback: InputCallback) -> None:
+        """Answers what the code asks for. Where the callback fails, the code is interrupted."""
+        while True:
+            question = await execution.questions.get()
+            try:
+                line = await _ask(callback, question)
+            # The callback is anybody's code.
+            except Exception as error:
+                failed = InputFailedError(
+                    f"The code asked for input, and stdin= raised {type(error).__name__}: {error}"
+                )
+                failed.__cause__ = error
+                execution.decide(failed)
+                await self.interrupt(only=execution)
+                return
+            with contextlib.suppress(IpyboxError):  # the execution is told by the channel
+                await self.channel.request("stdin", "input_reply", {"value": line}, None)
+
+
+async def _ask(callback: InputCallback, question: InputRequestContent) -> str:
+    if inspect.iscoroutinefunction(callback):
+        line = await callback(question.prompt, question.password)
+    else:
+        line = await asyncio.to_thread(callback, question.prompt, question.password)
+        if inspect.isawaitable(line):
+            line = await line
+    if not isinstance(line, str):
+        raise TypeError(f"it returned a {type(line).__name__}; a str is needed")
+    return line
 
 
 async def _undo_start(gateway: Gateway, starting: asyncio.Future[str]) -> None:
@@ -193,12 +267,12 @@ async def _undo_start(gateway: Gateway, starting: asyncio.Future[str]) -> None:
         log.debug("no kernel to delete: %s", error)
 
 
-def _execute_request(code: str) -> dict[str, Any]:
+def _execute_request(execution: Runnable) -> dict[str, Any]:
     return {
-        "code": code,
+        "code": execution.code,
         "silent": False,
         "store_history": True,
         "user_expressions": {},
-        "allow_stdin": False,
+        "allow_stdin": execution.stdin is not None,
         "stop_on_error": False,
     }

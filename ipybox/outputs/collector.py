@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ipybox.outputs.limits import OutputLimits, Truncation
+from ipybox.outputs.spill import Writer
 
 TextSource = Literal["stdout", "stderr", "result"]
 BundleKind = Literal["display", "result"]
+
+PIECE_CHARS = 4096
+"""Small pieces are joined up to this size: millions of them would cost more than their text."""
 
 
 @dataclass(slots=True)
@@ -34,23 +38,32 @@ class TextPiece:
 class OutputCollector:
     """The output of one execution, in order of arrival.
 
-    ``fresh`` holds the text pieces that arrived, for streaming; it only grows.
+    ``fresh`` holds the text pieces that arrived, for streaming; it only grows, and so
+    does the last piece in it.
     ``pieces`` is what counts in the end: ``clear_output`` empties it.
     """
 
-    def __init__(self, limits: OutputLimits) -> None:
+    def __init__(self, limits: OutputLimits, spill: Writer | None = None) -> None:
         self._limits = limits
+        self._spill = spill
         self._clear_pending = False
         self._text_kept = 0
         self._text_cut = 0
         self._outputs_cut = 0
+        self._messages_cut = 0
+        self._message_bytes_cut = 0
         self.fresh: list[TextPiece] = []
         self.pieces: list[TextPiece] = []
         self.bundles: list[Bundle] = []
 
     @property
     def truncation(self) -> Truncation:
-        return Truncation(text=self._text_cut, outputs=self._outputs_cut)
+        return Truncation(
+            text=self._text_cut,
+            outputs=self._outputs_cut,
+            messages=self._messages_cut,
+            message_bytes=self._message_bytes_cut,
+        )
 
     def stream(self, source: Literal["stdout", "stderr"], text: str) -> None:
         self._clear_if_pending()
@@ -65,6 +78,11 @@ class OutputCollector:
         self.bundles.append(bundle)
         if text := plain_text(bundle):
             self._add_text(TextPiece("result", text, bundle))
+
+    def oversized(self, size: int) -> None:
+        """A message that was left out for its size, in bytes."""
+        self._messages_cut += 1
+        self._message_bytes_cut += size
 
     def update(self, bundle: Bundle) -> None:
         """New content for the displays of ``bundle.display_id``.
@@ -94,14 +112,59 @@ class OutputCollector:
             self.clear(wait=False)
 
     def _add_text(self, piece: TextPiece) -> None:
-        room = self._limits.text - self._text_kept
-        if len(piece.text) > room:
-            self._text_cut += len(piece.text) - room
-            piece.text = piece.text[:room]
-        if piece.text:
-            self._text_kept += len(piece.text)
+        if self._spill is not None:
+            self._spill.write(piece.text)
+        size = utf8_size(piece.text)
+        # Nothing stands behind a gap.
+        room = 0 if self._text_cut else self._limits.text - self._text_kept
+        if size > room:
+            piece.text = piece.text.encode(errors="replace")[:room].decode(errors="ignore")
+            self._text_cut += size - utf8_size(piece.text)
+            size = utf8_size(piece.text)
+        if not piece.text:
+            return
+        self._text_kept += size
+        last = self.pieces[-1] if self.pieces else None
+        if last is not None and self._continues(last, piece):
+            last.text += piece.text
+        else:
             self.pieces.append(piece)
             self.fresh.append(piece)
+
+    def _continues(self, last: TextPiece, piece: TextPiece) -> bool:
+        return (
+            last is self.fresh[-1]
+            and last.source == piece.source
+            and last.bundle is piece.bundle is None
+            and len(last.text) + len(piece.text) <= PIECE_CHARS
+        )
+
+
+class TextCursor:
+    """A place in the text that arrives, for somebody who streams it."""
+
+    def __init__(self, output: OutputCollector) -> None:
+        self._fresh = output.fresh
+        self._piece = 0
+        self._offset = 0
+
+    def advance(self) -> Iterator[tuple[TextSource, str]]:
+        """What has come since, piece by piece."""
+        while self._piece < len(self._fresh):
+            piece = self._fresh[self._piece]
+            text = piece.text[self._offset :]
+            self._offset += len(text)
+            if text:
+                yield piece.source, text  # and look again: it may grow meanwhile
+            elif self._piece == len(self._fresh) - 1:
+                return
+            else:
+                self._piece, self._offset = self._piece + 1, 0
+
+
+def utf8_size(text: str) -> int:
+    """Its length in bytes of UTF-8."""
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
 def plain_text(bundle: Bundle) -> str:

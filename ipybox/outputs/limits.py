@@ -6,16 +6,20 @@ from dataclasses import dataclass, fields
 
 from ipybox.errors import InvalidArgumentError
 
+MEBIBYTE = 1024 * 1024
+
 
 @dataclass(frozen=True, kw_only=True)
 class OutputLimits:
     """Caps of one execution. What lies past them is dropped, counted, and told.
 
-    ``text`` in characters over stdout, stderr and plain-text results; ``outputs``
-    in MIME bundles.
+    - ``text``: bytes of UTF-8, over stdout, stderr and plain-text results.
+    - ``message``: bytes of one display, result or error, with all its formats.
+    - ``outputs``: displays and results.
     """
 
-    text: int = 64 * 1024 * 1024
+    text: int = 10 * MEBIBYTE
+    message: int = 32 * MEBIBYTE
     outputs: int = 1000
 
     def __post_init__(self) -> None:
@@ -29,10 +33,16 @@ class OutputLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class Truncation:
-    """What a cap cut off: ``text`` in characters, ``outputs`` in bundles. False if nothing."""
+    """What caps cut off; false if nothing.
+
+    ``text`` in bytes of UTF-8; ``outputs`` that were past the number; ``messages`` that
+    were too large, and ``message_bytes``, their sizes together.
+    """
 
     text: int = 0
     outputs: int = 0
+    messages: int = 0
+    message_bytes: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.text or self.outputs)
+        return bool(self.text or self.outputs or self.messages)

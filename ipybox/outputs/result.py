@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ipybox.outputs.collector import Bundle, BundleKind, OutputCollector, TextPiece
+from ipybox.outputs.collector import Bundle, BundleKind, OutputCollector, TextSource
 from ipybox.outputs.handler import OutputHandler
 from ipybox.outputs.limits import Truncation
 
@@ -41,35 +43,49 @@ class Output:
 class ExecutionResult:
     """What an execution printed and displayed.
 
-    ``text`` is stdout, stderr and plain-text results in order of arrival, stripped,
-    None where there was none; ``stdout`` and ``stderr`` are each stream by itself,
-    as it came. ``images`` are PIL images in order. ``truncated`` tells what a cap
-    cut off, and is false if nothing.
+    ``images`` are PIL images in order. ``truncated`` tells what a cap cut off, and is
+    false if nothing. ``spilled`` is the file with the whole text, where a folder was
+    named for it.
     """
 
-    text: str | None
-    stdout: str = field(repr=False)
-    stderr: str = field(repr=False)
+    pieces: Sequence[tuple[TextSource, str]] = field(repr=False)
     images: Sequence[Image]
     outputs: Sequence[Output] = field(repr=False)
     truncated: Truncation
+    spilled: Path | None = None
+
+    @cached_property
+    def text(self) -> str | None:
+        """stdout, stderr and plain-text results in order of arrival, stripped; None where
+        there was none."""
+        return "".join(text for _, text in self.pieces).strip() or None
+
+    @cached_property
+    def stdout(self) -> str:
+        """The stream by itself, as it came."""
+        return self._of("stdout")
+
+    @cached_property
+    def stderr(self) -> str:
+        """As :attr:`stdout`."""
+        return self._of("stderr")
+
+    def _of(self, wanted: TextSource) -> str:
+        return "".join(text for source, text in self.pieces if source == wanted)
 
 
-def build_result(output: OutputCollector, handlers: Handlers) -> ExecutionResult:
+def build_result(
+    output: OutputCollector, handlers: Handlers, spilled: Path | None = None
+) -> ExecutionResult:
     """The result of what was collected until now. Decodes images: not for the event loop."""
     outputs = [_convert(bundle, handlers) for bundle in output.bundles]
     return ExecutionResult(
-        text=_join(output.pieces).strip() or None,
-        stdout=_join([piece for piece in output.pieces if piece.source == "stdout"]),
-        stderr=_join([piece for piece in output.pieces if piece.source == "stderr"]),
+        pieces=[(piece.source, piece.text) for piece in output.pieces],
         images=[image for item in outputs if (image := _image(item, handlers)) is not None],
         outputs=outputs,
         truncated=output.truncation,
+        spilled=spilled,
     )
-
-
-def _join(pieces: list[TextPiece]) -> str:
-    return "".join(piece.text for piece in pieces)
 
 
 def _convert(bundle: Bundle, handlers: Handlers) -> Output:

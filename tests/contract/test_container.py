@@ -121,8 +121,9 @@ async def test_token_is_wanted_everywhere(
             assert status in (401, 403) or path == "/api", path
         assert (await http.post("/api/kernels", json={})).status_code == 401
 
-    endpoint = container.endpoint
-    endpoints.forget(endpoint)  # as in another process
+    started = endpoints.find_container("localhost", container.port)
+    assert started is not None
+    endpoints.forget(started)  # as in another process
     try:
         with pytest.raises(AuthenticationError, match=r"401.*IPYBOX_TOKEN"):
             await ExecutionClient(container.port).connect()
@@ -134,7 +135,7 @@ async def test_token_is_wanted_everywhere(
         async with ExecutionClient(container.port, "127.0.0.1") as client:
             assert (await client.execute("2")).text == "2"
     finally:
-        endpoints.remember(endpoint)
+        endpoints.remember(started)
 
 
 async def test_token_shows_nowhere(

@@ -20,7 +20,7 @@ async def main():
     async with ipybox.session(backend="toy", env={"A": "b"}) as client:
         result = await client.execute('''
             import os
-            print(os.environ["A"])
+            print(os.environ["A"], toy())
             display({"text/csv": "x,y"}, raw=True)
         ''')
         print(result.text, result.outputs[0].values["text/csv"])
@@ -71,7 +71,7 @@ def test_it_is_used(environment: Path) -> None:
     done = run([str(environment / "python"), "-c", USE])
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "b [['x', 'y']]"
+    assert lines[0] == "b toy of b [['x', 'y']]"
     assert "'toy' refused the start: PermissionError: this image is not allowed" in lines[1]
     assert "'toy' has no binds" in lines[2]
     assert lines[2].endswith("False")

@@ -39,5 +39,10 @@ def ipybox_prepare_spec(spec: ContainerSpec) -> ContainerSpec | None:
 
 
 @hookimpl
+def ipybox_kernel_startup() -> str:
+    return "import os, builtins\nbuiltins.toy = lambda: 'toy of ' + os.environ['A']"
+
+
+@hookimpl
 def ipybox_event(event: Event) -> None:
     events.append(event)
