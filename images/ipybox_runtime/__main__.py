@@ -49,8 +49,9 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def forking(config: GatewayConfig) -> Iterator[str]:
-    """The fork server, which imports while the gateway does; yields its socket's path."""
+def forking(config: GatewayConfig) -> Iterator[str | None]:
+    """The fork server, which imports while the gateway does; yields its socket's path,
+    None where it can't be started."""
     folder = tempfile.mkdtemp(prefix="f-")
     path = f"{folder}/s"
     listener = socket.socket(socket.AF_UNIX)
@@ -59,11 +60,18 @@ def forking(config: GatewayConfig) -> Iterator[str]:
     os.umask(mask)
     listener.listen(128)  # who connects before it is ready waits, and is not refused
     python = config.kernel_python or sys.executable
-    server = subprocess.Popen(
-        [python, str(FORK_SERVER), str(listener.fileno())],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[listener.fileno()],
-    )  # fmt: skip
-    listener.close()
+    try:
+        server = subprocess.Popen(
+            [python, str(FORK_SERVER), str(listener.fileno())],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[listener.fileno()],
+        )  # fmt: skip
+    except OSError as error:
+        print(f"no fork server: {error}", file=sys.stderr, flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        yield None
+        return
+    finally:
+        listener.close()
     try:
         yield path
     finally:

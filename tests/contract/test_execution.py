@@ -187,8 +187,10 @@ async def test_output_arrives_while_the_code_runs(client: ExecutionClient) -> No
     assert arrivals[-1] - arrivals[0] > 0.7
 
 
-async def test_20_mb_arrive_complete(client: ExecutionClient) -> None:
-    result = await client.execute("for i in range(200_000): print(f'{i:0100d}')")
+async def test_20_mb_arrive_complete(container: ExecutionContainer) -> None:
+    limits = OutputLimits(text=32 * 1024 * 1024)
+    async with ExecutionClient(container.port, limits=limits) as client:
+        result = await client.execute("for i in range(200_000): print(f'{i:0100d}')")
     assert len(result.stdout) == 200_000 * 101
     lines = result.stdout.splitlines()
     assert [int(line) for line in lines] == list(range(200_000))

@@ -160,7 +160,7 @@ async def test_a_gateway_that_stands_still(local: str) -> None:
         inner = container._container
         assert isinstance(inner, local_container.LocalContainer)
         assert inner._process is not None
-        (gateway,) = descendants(inner._process.pid)
+        gateway = descendants(inner._process.pid)[0]
         async with ExecutionClient(container.port, interrupt_grace=1) as client:
             os.kill(gateway, signal.SIGSTOP)
             with pytest.raises(ExecutionTimeoutError) as caught:

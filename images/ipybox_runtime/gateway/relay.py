@@ -7,6 +7,7 @@ import secrets
 import socket
 import struct
 import sys
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -30,6 +31,9 @@ READS = 16
 """Of each lane in one go; then other kernels have their turn."""
 STREAM_BYTES = 256 * 1024
 """Text is put together to messages of about this size, where it comes fast."""
+READS_IN_A_ROW = 3
+CALM_SECONDS = 0.002
+GULP_SECONDS = 0.005
 DEFAULT_MESSAGE_BYTES = 32 * 1024 * 1024
 PACKET_KIND = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_STREAM
 
@@ -55,7 +59,8 @@ class Relay:
         self._child = child
         self._child_pipes = [write for _, write in pipes]
         self._pipes = [read for read, _ in pipes]
-        for fd in (*self._pipes, self._messages.fileno()):
+        self._open = {*self._pipes, self._messages.fileno()}
+        for fd in self._open:
             os.set_blocking(fd, False)
         self._lanes = [LaneReader(lane, self.secret) for lane in range(len(LANE_NAMES))]
         self._packets = PacketReader(DEFAULT_MESSAGE_BYTES)
@@ -66,6 +71,10 @@ class Relay:
         self._text_size = 0
         self._tails = [b"", b""]
         self._reading = False
+        self._gulp: asyncio.TimerHandle | None = None
+        self._last_read = 0.0
+        self._in_a_row = 0
+        self._text_only = True
 
     @property
     def max_message(self) -> int:
@@ -94,24 +103,28 @@ class Relay:
         self.resume()
 
     def pause(self) -> None:
+        if self._gulp is not None:
+            self._gulp.cancel()
+            self._gulp = None
         if self._reading:
             self._reading = False
             loop = asyncio.get_running_loop()
-            for fd in (*self._pipes, self._messages.fileno()):
+            for fd in self._open:
                 loop.remove_reader(fd)
 
     def resume(self) -> None:
+        self._gulp = None
         if not self._reading and not self.ended:
             self._reading = True
             loop = asyncio.get_running_loop()
-            for fd in (*self._pipes, self._messages.fileno()):
-                loop.add_reader(fd, self._read)
+            for fd in self._open:
+                loop.add_reader(fd, self._readable)
 
     def finish(self) -> None:
         """The kernel has ended: passes on all that it has left, and closes."""
         if self.ended:
             return
-        while self._read(last=True):
+        while self._read():
             pass
         self.pause()
         self.ended = True
@@ -123,14 +136,27 @@ class Relay:
         if not self.hello.done():
             self.hello.cancel()
 
-    def _read(self, *, last: bool = False) -> bool:
+    def _read(self) -> bool:
         """Reads what is there. Returns whether there may be more."""
         # Messages first: the marks that belong to them are in the pipes by then.
         more = self._read_messages()
         for lane in range(len(self._pipes)):
             more |= self._read_pipe(lane)
         self._pass_on()
-        return more and (last or self._reading)
+        return more
+
+    def _readable(self) -> None:
+        now = time.monotonic()
+        quick = now - self._last_read < CALM_SECONDS
+        self._in_a_row = self._in_a_row + 1 if quick and self._text_only else 0
+        self._text_only = True
+        self._read()
+        self._last_read = time.monotonic()
+        if self._in_a_row > READS_IN_A_ROW and self._reading:
+            # Text that comes line by line is read in gulps: a message for each line
+            # would cost everybody more than the line.
+            self.pause()
+            self._gulp = asyncio.get_running_loop().call_later(GULP_SECONDS, self.resume)
 
     def _read_messages(self) -> bool:
         for _ in range(READS):
@@ -176,6 +202,8 @@ class Relay:
         return True
 
     def _closed(self, fd: int) -> None:
+        """Nobody has the other end any more."""
+        self._open.discard(fd)
         if self._reading:
             asyncio.get_running_loop().remove_reader(fd)
 
@@ -189,6 +217,7 @@ class Relay:
         self._flush_text()
 
     def _pass_message(self, message: Packet) -> None:
+        self._text_only = False
         if message.data == HELLO:
             if not self.hello.done():
                 self.hello.set_result(None)

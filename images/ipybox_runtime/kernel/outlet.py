@@ -8,12 +8,14 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from threading import get_ident
 from types import FrameType
 from typing import Any
 
 from ipybox_runtime.wire import NO_PARENT, PIPE_BUF, Marks, frame_v1, packets
 
 EXIT_CUT_OFF = 70  # sysexits, EX_SOFTWARE: the code closed what leads to the gateway
+SEND_FLAGS = socket.MSG_DONTWAIT if sys.platform == "linux" else 0
 DELIMITER = b"<IDS|MSG>"
 
 end_process = os._exit
@@ -33,13 +35,14 @@ class Outlet:
     closed = False
 
     def __init__(self, pipes: Sequence[int], messages: socket.socket, secret: str) -> None:
-        self._pipes = tuple(pipes)
+        self._pipes = tuple(_unblocked(pipe) for pipe in pipes)
         self._messages = messages
         self._marks = Marks(secret)
-        self._owner = os.getpid()
+        self.owned = True
+        """Whether this is the kernel's own process, and no fork of it."""
         self._main_thread = threading.main_thread().ident
         self._barrier = 0
-        self._parent = NO_PARENT
+        self.parent = NO_PARENT
         self._lock = threading.RLock()
         self._writing = False  # the main thread, where an interrupt would lose or double text
         self._interrupted = False
@@ -48,28 +51,23 @@ class Outlet:
         for fd in (*self._pipes, messages.fileno()):
             self._polls[fd] = select.poll()
             self._polls[fd].register(fd, select.POLLOUT)
-        os.register_at_fork(after_in_child=self._renew_lock)
-
-    @property
-    def owned(self) -> bool:
-        """Whether this is the kernel's own process, and no fork of it."""
-        return os.getpid() == self._owner
+        os.register_at_fork(after_in_child=self._is_fork)
 
     def set_parent(self, parent: bytes) -> None:
         """Output that belongs to no request of its own belongs to this one from now on."""
         with self._lock:
-            self._parent = parent
+            self.parent = parent
             for pipe in self._pipes:
                 self._write(pipe, self._marks.parent(parent))
 
     def current_parent(self) -> bytes:
-        return PARENT.get(self._parent)
+        return PARENT.get(self.parent)
 
     def write_text(self, lane: int, parent: bytes, pending: bytearray) -> None:
         """Writes text of a request, and takes what was written out of ``pending``."""
         pipe = self._pipes[lane]
         with self._lock:
-            plain = parent == self._parent and self.owned
+            plain = self.owned and (parent is self.parent or parent == self.parent)
             room = PIPE_BUF if plain else PIPE_BUF - len(self._marks.scoped(parent, b""))
             while pending:
                 size = _piece(pending, room)
@@ -118,33 +116,56 @@ class Outlet:
                 for pipe in self._pipes:
                     self._write(pipe, self._marks.barrier(number))
             for packet in packets(number, data):
-                self._write(None, packet)
+                self._write(None, _stream_packet(packet))
 
     def _write(
         self, pipe: int | None, data: bytes, taken: tuple[bytearray, int] | None = None
     ) -> None:
         """One write, whole. An interrupt meets us while we wait, when nothing is written."""
         try:
-            self._polls[self._messages.fileno() if pipe is None else pipe].poll()
-            self._writing = threading.get_ident() == self._main_thread
-            if pipe is None:
-                self._messages.sendall(_stream_packet(data))
-            else:
-                os.write(pipe, data)
-            if taken is not None:
-                del taken[0][: taken[1]]
+            while not self._try_write(pipe, data, taken):
+                self._polls[self._messages.fileno() if pipe is None else pipe].poll()
         except (OSError, KeyError):
             if not self.owned:
                 raise
             end_process(EXIT_CUT_OFF)  # it can't be heard any more: so its end is told
-        finally:
-            self._writing = False
         if self._interrupted:
             self._interrupted = False
             raise KeyboardInterrupt
 
-    def _renew_lock(self) -> None:
+    def _try_write(
+        self, pipe: int | None, data: bytes, taken: tuple[bytearray, int] | None
+    ) -> bool:
+        """Writes if there is room."""
+        self._writing = get_ident() == self._main_thread
+        try:
+            if pipe is None:
+                self._messages.send(data, SEND_FLAGS)
+            else:
+                os.write(pipe, data)
+            if taken is not None:
+                del taken[0][: taken[1]]
+        except BlockingIOError:
+            return False
+        finally:
+            self._writing = False
+        return True
+
+    def _is_fork(self) -> None:
+        """In a child of the kernel."""
+        self.owned = False
         self._lock = threading.RLock()  # another thread of the parent may hold the old one
+
+
+def _unblocked(pipe: int) -> int:
+    """The pipe, opened anew so that a write of ours does not wait in it: child processes
+    have the same one, and expect to. Where that can't be (macOS), ours waits too."""
+    try:
+        own = os.open(f"/proc/self/fd/{pipe}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return pipe
+    os.close(pipe)
+    return own
 
 
 def _stream_packet(packet: bytes) -> bytes:

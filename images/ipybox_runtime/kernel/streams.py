@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +13,7 @@ from ipybox_runtime.kernel.outlet import PARENT, Outlet
 from ipybox_runtime.wire import LANE_NAMES, parent_bytes
 
 FULL_BYTES = 4096
-PROMPT_LINES = 200
+PROMPT_LINES = 50
 """As many lines in a window leave at once, each by itself; more of them wait for company."""
 WINDOW_SECONDS = 0.02
 
@@ -22,10 +24,13 @@ class Console:
     def __init__(self, outlet: Outlet) -> None:
         self.outlet = outlet
         outlet.before_message = self.flush
+        os.register_at_fork(before=self.flush)  # else both would say it
         self.stdout, self.stderr = (OutputStream(self, lane) for lane in range(len(LANE_NAMES)))
-        self._last: OutputStream | None = None
-        self._waiting = threading.Event()
+        self.last: OutputStream | None = None
+        self.waiting = False
+        self._wake = threading.Event()
         self._flusher: threading.Thread | None = None
+        os.register_at_fork(after_in_child=self._is_fork)
 
     def set_parent(self, header: Mapping[str, Any]) -> None:
         """Whose output follows. What another request has written leaves before."""
@@ -39,25 +44,39 @@ class Console:
         self.stderr.flush()
 
     def take_turn(self, stream: "OutputStream") -> None:
-        """Called before a stream is written to: where it changes, the order is marked."""
-        if self._last is not None and self._last is not stream:
-            self._last.flush()
+        """Called when another stream is written to than before: the order is marked."""
+        if self.last is not None:
+            self.last.flush()
             self.outlet.send_barrier()
-        self._last = stream
+        self.last = stream
 
     def flush_soon(self) -> None:
-        if self._flusher is None or not self._flusher.is_alive():  # not yet, or a forked child
-            self._waiting = threading.Event()
+        """Called once, until it was done."""
+        self.waiting = True
+        if self._flusher is None:
             self._flusher = threading.Thread(target=self._flush_waiting, name="flush", daemon=True)
-            self._flusher.start()
-        self._waiting.set()
+            _start_thread(self._flusher)
+        self._wake.set()
 
     def _flush_waiting(self) -> None:
         while True:
-            self._waiting.wait()
-            self._waiting.clear()
+            self._wake.wait()
+            self._wake.clear()
             time.sleep(WINDOW_SECONDS)  # for more to come: one write for many lines
+            self.waiting = False
             self.flush()
+
+    def _is_fork(self) -> None:
+        """A child process has none of the parent's threads."""
+        self.waiting = False
+        self._wake = threading.Event()
+        self._flusher = None
+        for stream in (self.stdout, self.stderr):
+            stream.renew_lock()
+
+
+_start_thread = threading.Thread.start
+"""Of our own thread, which belongs to nobody's execution."""
 
 
 class OutputStream(io.TextIOBase):
@@ -67,6 +86,8 @@ class OutputStream(io.TextIOBase):
         self._console = console
         self._lane = lane
         self._lock = threading.RLock()
+        self._chunks: deque[str] = deque()  # behind what is pending
+        self._chunks_size = 0
         self._pending = bytearray()
         self._parent = b""
         self._window_end = 0.0
@@ -94,32 +115,59 @@ class OutputStream(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
+        console = self._console
+        # A flush is on its way and will take this along: no lock, no system call.
+        if (
+            self._lines_left <= 0
+            and console.waiting
+            and console.last is self
+            and text.__class__ is str
+            and PARENT.get(console.outlet.parent) is self._parent
+            and self._chunks_size < FULL_BYTES
+        ):
+            self._chunks.append(text)
+            self._chunks_size += len(text)
+            return len(text)
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         self.write_bytes(text.encode("utf-8", "backslashreplace"))
         return len(text)
 
     def write_bytes(self, data: bytes | bytearray | memoryview) -> None:
-        data = bytes(data)
-        if not data:
-            return
-        parent = self._console.outlet.current_parent()
-        self._console.take_turn(self)
+        console = self._console
+        if console.last is not self:
+            console.take_turn(self)
+        parent = PARENT.get(console.outlet.parent)
+        pending = self._pending
         with self._lock:
-            if self._pending and parent != self._parent:
-                self.flush()
-            self._parent = parent
-            self._pending += data
-            if len(self._pending) >= FULL_BYTES or (b"\n" in data and self._prompt()):
-                self.flush()
-                return
-        self._console.flush_soon()
+            self._gather()
+            if parent is not self._parent:
+                if pending and parent != self._parent:
+                    self.flush()
+                self._parent = parent
+            pending += data
+            if len(pending) >= FULL_BYTES or (b"\n" in data and self._prompt()):
+                console.outlet.write_text(self._lane, parent, pending)
+            elif pending and not console.waiting:
+                console.flush_soon()
 
     def flush(self) -> None:
-        if not self._pending:
-            return
-        with self._lock:
-            self._console.outlet.write_text(self._lane, self._parent, self._pending)
+        if self._pending or self._chunks:
+            with self._lock:
+                self._gather()
+                self._console.outlet.write_text(self._lane, self._parent, self._pending)
+
+    def _gather(self) -> None:
+        """Other threads may append meanwhile: what is here now is taken, one by one."""
+        chunks = self._chunks
+        if chunks:
+            self._chunks_size = 0
+            text = "".join([chunks.popleft() for _ in range(len(chunks))])
+            self._pending += text.encode("utf-8", "backslashreplace")
+
+    def renew_lock(self) -> None:
+        """In a forked child, where a thread that is not there may hold the old one."""
+        self._lock = threading.RLock()
 
     def isatty(self) -> bool:
         return False
@@ -141,12 +189,15 @@ class OutputStream(io.TextIOBase):
         return header
 
     def _prompt(self) -> bool:
+        if self._lines_left > 0:
+            self._lines_left -= 1
+            return True
         now = time.monotonic()
-        if now > self._window_end:
-            self._window_end = now + WINDOW_SECONDS
-            self._lines_left = PROMPT_LINES
-        self._lines_left -= 1
-        return self._lines_left >= 0
+        if now < self._window_end:
+            return False
+        self._window_end = now + WINDOW_SECONDS
+        self._lines_left = PROMPT_LINES
+        return True
 
 
 class BinaryOutput(io.BufferedIOBase):
