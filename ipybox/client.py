@@ -12,6 +12,7 @@ from ipybox.endpoints import find_container, find_token
 from ipybox.errors import (
     ConnectFailedError,
     ConnectionLostError,
+    ContainerLostError,
     ExecutionFailedError,
     InvalidArgumentError,
     IpyboxError,
@@ -22,6 +23,7 @@ from ipybox.errors import (
 )
 from ipybox.events import Event, EventName
 from ipybox.execution import DEFAULT_TIMEOUT, Execution, check_execution_timeout
+from ipybox.kernel.channel import container_lost
 from ipybox.kernel.gateway import Gateway
 from ipybox.kernel.requests import complete
 from ipybox.kernel.session import InputCallback, KernelSession
@@ -252,12 +254,23 @@ class ExecutionClient:
                     tell=registry().emit,
                 )
             except ConnectFailedError:
+                if lost := await self._container_lost():
+                    raise lost from None
                 if attempt == attempts:
                     raise
                 await asyncio.sleep(interval)
             else:
                 self._emit("kernel.connected", self._session.kernel_id)
                 return
+
+    async def _container_lost(self) -> ContainerLostError | None:
+        """The error for a container of this process that has ended; waits a little for that
+        to show: its gateway goes before it."""
+        container = find_container(self.host, self.port)
+        if container is None:
+            return None
+        await asyncio.wait({container.ended}, timeout=self._probe_grace)
+        return None if container.status is None else container_lost(container.status)
 
     async def _give_up(self, execution: Execution) -> KernelState:
         """Stops an execution, whatever it does. Tells what became of the variables."""

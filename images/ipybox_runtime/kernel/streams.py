@@ -141,12 +141,14 @@ class OutputStream(io.TextIOBase):
         pending = self._pending
         with self._lock:
             self._gather()
+            self._renew_window()
             if parent is not self._parent:
                 if pending and parent != self._parent:
                     self.flush()
                 self._parent = parent
             pending += data
-            if len(pending) >= FULL_BYTES or (b"\n" in data and self._prompt()):
+            if len(pending) >= FULL_BYTES or (self._lines_left > 0 and b"\n" in data):
+                self._lines_left -= 1
                 console.outlet.write_text(self._lane, parent, pending)
             elif pending and not console.waiting:
                 console.flush_soon()
@@ -188,16 +190,10 @@ class OutputStream(io.TextIOBase):
         header: dict[str, Any] = json.loads(self._console.outlet.current_parent())
         return header
 
-    def _prompt(self) -> bool:
-        if self._lines_left > 0:
-            self._lines_left -= 1
-            return True
-        now = time.monotonic()
-        if now < self._window_end:
-            return False
-        self._window_end = now + WINDOW_SECONDS
-        self._lines_left = PROMPT_LINES
-        return True
+    def _renew_window(self) -> None:
+        if self._lines_left <= 0 and (now := time.monotonic()) >= self._window_end:
+            self._window_end = now + WINDOW_SECONDS
+            self._lines_left = PROMPT_LINES
 
 
 class BinaryOutput(io.BufferedIOBase):

@@ -1,0 +1,101 @@
+"""A TCP proxy that cuts a WebSocket at a given byte."""
+
+import asyncio
+from types import TracebackType
+from typing import Literal, Self
+
+Direction = Literal["to client", "to gateway"]
+
+
+class CuttingProxy:
+    """Stands before a gateway. The first WebSocket after :meth:`cut_at` is cut, without a
+    farewell, once so many of its bytes have gone in a direction; later ones pass."""
+
+    def __init__(self, target: int) -> None:
+        self.port = 0
+        self.cuts = 0
+        self.refusing = False
+        self._target = target
+        self._cut: tuple[Direction, int] | None = None
+        self._server: asyncio.Server | None = None
+        self._pumps: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        for pump in list(self._pumps):
+            pump.cancel()
+        if self._pumps:
+            await asyncio.wait(self._pumps)
+
+    def cut_at(self, direction: Direction, offset: int) -> None:
+        self._cut = (direction, offset)
+
+    def cut_now(self) -> None:
+        """Cuts all that is open."""
+        self.cuts += 1
+        for pump in list(self._pumps):
+            pump.cancel()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._pumps.add(task)
+        ends = [writer]
+        try:
+            if self.refusing:
+                return
+            there, back = await asyncio.open_connection("127.0.0.1", self._target)
+            ends.append(back)
+            first = await reader.read(65536)
+            cut = self._cut if b"/channels?" in first.split(b"\r\n")[0] else None
+            if cut is not None:
+                self._cut = None
+            back.write(first)
+            pumps = {
+                asyncio.ensure_future(self._pump(there, writer, cut, "to client", 0)),
+                asyncio.ensure_future(self._pump(reader, back, cut, "to gateway", len(first))),
+            }
+            try:
+                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for pump in pumps:
+                    pump.cancel()
+                await asyncio.wait(pumps)
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            self._pumps.discard(task)
+            for end in ends:
+                end.transport.abort()
+
+    async def _pump(
+        self,
+        source: asyncio.StreamReader,
+        target: asyncio.StreamWriter,
+        cut: tuple[Direction, int] | None,
+        direction: Direction,
+        passed: int,
+    ) -> None:
+        left = cut[1] - passed if cut is not None and cut[0] == direction else None
+        while data := await source.read(65536):
+            if left is not None and len(data) >= left:
+                if left > 0:
+                    target.write(data[:left])
+                    await target.drain()
+                self.cuts += 1
+                return
+            if left is not None:
+                left -= len(data)
+            target.write(data)
+            await target.drain()

@@ -1,0 +1,164 @@
+"""What code can do to its own kernel, many times each. Afterwards the same client works."""
+
+import asyncio
+import signal
+
+import pytest
+
+from ipybox import (
+    ContainerLostError,
+    ExecutionClient,
+    ExecutionContainer,
+    ExecutionInterruptedError,
+    ExecutionTimeoutError,
+    IpyboxError,
+    KernelDiedError,
+)
+from ipybox.testing import Tries
+
+TRIES = 10
+
+DEATHS = {
+    "os._exit(1)": ("import os; os._exit(1)", 1),
+    "SIGSEGV": ("import ctypes; ctypes.string_at(0)", -signal.SIGSEGV),
+    "SIGKILL": ("import os; os.kill(os.getpid(), 9)", -signal.SIGKILL),
+    "SIGTERM to the group": ("import os; os.killpg(0, 15)\nwhile True: pass", -signal.SIGTERM),
+    "abort": ("import os; os.abort()", -signal.SIGABRT),
+}
+
+
+async def works(client: ExecutionClient) -> None:
+    assert (await client.execute("print(6 * 7)")).text == "42"
+
+
+@pytest.mark.parametrize("name", DEATHS)
+async def test_death(client: ExecutionClient, faults: Tries, name: str) -> None:
+    code, exit_code = DEATHS[name]
+    for _ in range(TRIES):
+        # Nothing is flushed, and nothing waits: what was printed arrives all the same.
+        printed = f"print('one'); print('two')\n{code}"
+        error = await faults.expect(KernelDiedError, client.execute(printed))
+        assert error.exit_code == exit_code
+        assert not error.out_of_memory
+        assert error.text is not None
+        assert error.text.split()[:2] == ["one", "two"]
+        await faults.expect(KernelDiedError, client.execute("1"))
+        await client.restart()
+        await works(client)
+
+
+CLOSINGS = {
+    "all descriptors": "import os; os.closerange(3, 4096)\nwhile True: print('x')",
+    "the output's": "import os; [os.close(fd) for fd in range(3, 40) if 'pipe' in "
+    "os.readlink(f'/proc/self/fd/{fd}')]",
+    "the shell socket": "get_ipython().kernel.shell_stream.socket.close()",
+    "the context": "get_ipython().kernel.shell_stream.socket.context.destroy()",
+}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", CLOSINGS)
+async def test_closing_sockets(client: ExecutionClient, faults: Tries, name: str) -> None:
+    """The kernel dies of it, or answers no more, or lives on: each is told."""
+    for _ in range(3):
+        try:
+            await faults.well(client.execute(f"print('on')\n{CLOSINGS[name]}", timeout=3))
+            await faults.well(client.execute("1", timeout=3))
+        except (KernelDiedError, ExecutionTimeoutError) as error:
+            assert error.text in (None, "on") or "on" in (error.text or "")
+        await client.restart()
+        await works(client)
+
+
+STUBBORN = {
+    "except BaseException": "while True:\n  try:\n    while True: pass\n"
+    "  except BaseException: pass",
+    "a C call that holds the lock": "sum(range(10**13))",
+    "a stopped kernel": "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)",
+    "signals ignored": "import signal, time\nsignal.signal(2, signal.SIG_IGN)\ntime.sleep(60)",
+}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", STUBBORN)
+async def test_code_that_does_not_stop(
+    container: ExecutionContainer, faults: Tries, name: str
+) -> None:
+    async with ExecutionClient(container.port, interrupt_grace=1) as client:
+        for _ in range(3):
+            await client.execute("kept = 1")
+            code = f"print('begun')\n{STUBBORN[name]}"
+            error = await faults.expect(ExecutionTimeoutError, client.execute(code, timeout=0.5))
+            assert isinstance(error, ExecutionTimeoutError)
+            assert error.text == "begun"
+            state = "print('preserved' if 'kept' in globals() else 'lost')"
+            assert (await client.execute(state)).text == error.state
+
+
+async def test_interrupts_at_any_time(client: ExecutionClient, faults: Tries) -> None:
+    """In mid-print, between executions, twice in a row: no line is lost or doubled."""
+    for wait in range(TRIES * 2):
+        execution = await client.submit("i = 0\nwhile True:\n    print(i); i += 1")
+        await asyncio.sleep(wait * 0.007)
+        await client.interrupt()
+        error = await faults.expect(ExecutionInterruptedError, execution.result(10))
+        assert isinstance(error, ExecutionInterruptedError)
+        assert error.result is not None
+        lines = error.result.stdout.splitlines()
+        whole = [int(line) for line in lines[:-1]]
+        assert whole == list(range(len(whole)))
+    await works(client)
+
+
+async def test_a_kernel_that_removes_its_folder(
+    container: ExecutionContainer, faults: Tries
+) -> None:
+    async with ExecutionClient(container.port) as client:
+        for _ in range(TRIES):
+            gone = "import os, shutil; shutil.rmtree(os.getcwd(), ignore_errors=True)"
+            await faults.well(client.execute(gone))
+            await faults.well(client.execute("1"))
+            await faults.well(client.restart())
+            await works(client)
+
+
+async def test_killing_the_parent(backend: str, faults: Tries) -> None:
+    """The fork server is a kernel's parent, and then whoever takes its orphans."""
+    for _ in range(3):
+        async with ExecutionContainer(backend=backend) as container:
+            async with ExecutionClient(container.port) as client:
+                for _ in range(3):
+                    kill = "import os; print(x := 1); os.kill(os.getppid(), 9); print(2)"
+                    try:
+                        await faults.well(client.execute(kill, timeout=10))
+                        await works(client)
+                    except (ContainerLostError, KernelDiedError) as error:
+                        assert error.text in (None, "1", "1\n2")
+                        if isinstance(error, ContainerLostError):
+                            break
+                        try:
+                            await faults.well(client.restart())
+                        except ContainerLostError:
+                            break
+
+
+async def test_many_processes(container: ExecutionContainer, faults: Tries) -> None:
+    """They are in the kernel's group, and go with it."""
+    bomb = """
+        import os, time
+        for i in range(200):
+            if os.fork() == 0:
+                time.sleep(600)
+        print("forked")
+        while True:
+            os.kill(os.getpid(), 0)
+    """
+    async with ExecutionClient(container.port) as client:
+        error = await faults.expect(IpyboxError, client.execute(bomb, timeout=2))
+        assert isinstance(error, ExecutionTimeoutError)
+        assert error.text is not None
+        assert error.text.startswith("forked")
+        await client.restart()
+        await works(client)
+        count = "import os; print(len([1 for p in os.listdir('/proc') if p.isdigit() and b'600' in open(f'/proc/{p}/cmdline','rb').read()]))"  # noqa: E501
+        assert (await client.execute(count)).text == "0"
