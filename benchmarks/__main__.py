@@ -1,6 +1,7 @@
-"""``python -m benchmarks``: prints a table, and writes ``benchmarks/results/latest.json``.
+"""``python -m benchmarks``: prints a table, and writes ``benchmarks/results/latest.json``
+and ``benchmarks/plot.svg``.
 
-``--quick`` measures few rounds, to see that all of it runs.
+``--quick`` measures few rounds, to see that all of it runs, and leaves the plot as it is.
 """
 
 import asyncio
@@ -9,27 +10,34 @@ import json
 import os
 import platform
 import sys
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measures import (
-    Figure,
-    execution_round_trip,
-    gateway_ready,
-    import_time,
-    stdout_complete,
-)
+from benchmarks import plot
+from benchmarks.contenders import IPYBOX
+from benchmarks.executions import round_trip, stdout
+from benchmarks.figures import Figure
+from benchmarks.kernels import kernel_start, many_at_once
+from benchmarks.memory import private_memory
+from benchmarks.startup import gateway_ready, import_time
 
-RESULTS = Path(__file__).parent / "results" / "latest.json"
+FOLDER = Path(__file__).parent
+RESULTS = FOLDER / "results" / "latest.json"
+PLOT = FOLDER / "plot.svg"
 
 
 async def measure(*, quick: bool) -> list[Figure]:
     return [
-        await execution_round_trip(rounds=20 if quick else 300),
+        *await kernel_start(rounds=1 if quick else 9),
+        # The system tells what is private to a process on Linux alone.
+        *([await private_memory(further=1 if quick else 4)] if sys.platform == "linux" else []),
+        await round_trip(rounds=20 if quick else 300),
+        *await stdout(rounds=1 if quick else 5),
         await gateway_ready(rounds=1 if quick else 7),
-        *await stdout_complete(),
+        *await many_at_once(rounds=3 if quick else 15),
         import_time(rounds=1 if quick else 15),
     ]
 
@@ -37,24 +45,37 @@ async def measure(*, quick: bool) -> list[Figure]:
 def show(figures: list[Figure]) -> None:
     table = Table("figure", "measured", "target", "reached", "in detail")
     for figure in figures:
+        details = {
+            **{f"{name}, {figure.contender_unit}".removesuffix(", "): value
+               for name, value in figure.contenders.items()},
+            **figure.details,
+        }  # fmt: skip
         table.add_row(
             figure.name,
             f"{figure.value:.3f} {figure.unit}".strip(),
             f"{figure.comparison} {figure.target:g} {figure.unit}".strip(),
             "yes" if figure.reached else "NO",
-            "\n".join(f"{name}: {value:,.3f}" for name, value in figure.details.items()),
+            "\n".join(f"{name}: {value:,.3f}" for name, value in details.items()),
         )
-    Console(width=max(100, Console().width)).print(table)
+    Console(width=max(120, Console().width)).print(table)
 
 
 def main() -> None:
-    figures = asyncio.run(measure(quick="--quick" in sys.argv))
+    quick = "--quick" in sys.argv
+    figures = asyncio.run(measure(quick=quick))
     show(figures)
-    RESULTS.parent.mkdir(exist_ok=True)
     machine = {"python": platform.python_version(), "system": platform.system(),
                "cores": os.cpu_count()}  # fmt: skip
     rows = [{**dataclasses.asdict(figure), "reached": figure.reached} for figure in figures]
-    RESULTS.write_text(json.dumps({"machine": machine, "figures": rows}, indent=2) + "\n")
+    results = {"machine": machine, "quick": quick, "figures": rows}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    if not quick:
+        where = (
+            f"{machine['system']}, {machine['cores']} cores, Python {machine['python']}; "
+            f"one run, contenders in turn; {date.today()}"
+        )
+        PLOT.write_text(plot.svg(figures, ours=IPYBOX, subtitle=where))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is measured: three ways to run code in an IPython kernel.
+"""Who is measured: three ways to run code in an IPython kernel.
 
 Each is a real one: ipybox on its local backend; the stock kernel gateway with its
 stock kernel, spoken to by ipybox's client; a stock kernel over ZMQ, without a gateway.
@@ -7,35 +7,43 @@ stock kernel, spoken to by ipybox's client; a stock kernel over ZMQ, without a g
 from __future__ import annotations
 
 import asyncio
-import os
+import functools
 import secrets
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
 from jupyter_client.manager import AsyncKernelManager
 
+from benchmarks.gateways import stock_gateway
 from ipybox import ExecutionClient, ExecutionContainer, OutputLimits
+
+IPYBOX = "ipybox"
+STOCK = "stock gateway"
+RAW = "raw ZMQ"
 
 LIMITS = OutputLimits(text=256 * 1024 * 1024)
 
 
-class Contender(Protocol):
+class Kernel(Protocol):
     """Runs code and returns what it printed."""
 
     async def run(self, code: str) -> str: ...
 
 
-class ClientContender:
+KernelOpener = Callable[[], AbstractAsyncContextManager[Kernel]]
+"""Starts a new kernel, and ends it."""
+
+
+class ClientKernel:
     def __init__(self, client: ExecutionClient) -> None:
-        self._client = client
+        self.client = client
 
     async def run(self, code: str) -> str:
-        return (await self._client.execute(code, timeout=600)).stdout
+        return (await self.client.execute(code, timeout=600)).stdout
 
 
-class ZmqContender:
+class ZmqKernel:
     """Sends the request and reads both channels until reply and idle: no more can be left out."""
 
     def __init__(self, client: Any) -> None:
@@ -64,70 +72,36 @@ class ZmqContender:
 
 
 @asynccontextmanager
-async def ipybox_local() -> AsyncIterator[Contender]:
-    async with ExecutionContainer(backend="local") as container:
-        async with ExecutionClient(container.port, limits=LIMITS) as client:
-            yield ClientContender(client)
+async def client_kernel(port: int, token: str | None = None) -> AsyncIterator[ClientKernel]:
+    async with ExecutionClient(port, token=token, limits=LIMITS) as client:
+        yield ClientKernel(client)
 
 
 @asynccontextmanager
-async def stock_gateway() -> AsyncIterator[Contender]:
-    token = secrets.token_urlsafe(32)
-    async with stock_gateway_process(token) as port:
-        async with ExecutionClient(port, "127.0.0.1", token=token, limits=LIMITS) as client:
-            yield ClientContender(client)
-
-
-@asynccontextmanager
-async def stock_gateway_process(token: str) -> AsyncIterator[int]:
-    """The stock gateway, as its own command starts it; yields its port when it answers."""
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "kernel_gateway", "--ip=127.0.0.1", f"--port={port}",
-        env={**os.environ, "KG_AUTH_TOKEN": token},
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        await until_it_answers(port)
-        yield port
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-@asynccontextmanager
-async def raw_zmq() -> AsyncIterator[Contender]:
+async def zmq_kernel() -> AsyncIterator[Kernel]:
     manager = AsyncKernelManager()
     await manager.start_kernel()
     client = manager.client()
     client.start_channels()
     try:
         await client.wait_for_ready(timeout=60)
-        yield ZmqContender(client)
+        yield ZmqKernel(client)
     finally:
         client.stop_channels()
         await manager.shutdown_kernel(now=True)
 
 
-async def until_it_answers(port: int) -> None:
-    """Returns once the gateway answers HTTP; asks every few milliseconds."""
-    while True:
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.002)
-            continue
-        writer.write(b"GET /api HTTP/1.0\r\n\r\n")
-        answer = await reader.readline()
-        writer.close()
-        if answer.startswith(b"HTTP/1.1"):
-            return
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@asynccontextmanager
+async def contenders() -> AsyncIterator[dict[str, KernelOpener]]:
+    """All three, up and warm: each has had a kernel, and has ended it."""
+    token = secrets.token_urlsafe(32)
+    async with ExecutionContainer(backend="local") as container, stock_gateway(token) as port:
+        openers: dict[str, KernelOpener] = {
+            IPYBOX: functools.partial(client_kernel, container.port),
+            STOCK: functools.partial(client_kernel, port, token),
+            RAW: zmq_kernel,
+        }
+        for opener in openers.values():
+            async with opener() as kernel:
+                await kernel.run("1+1")
+        yield openers

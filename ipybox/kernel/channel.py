@@ -90,6 +90,8 @@ class KernelChannel:
         self._grace = reconnect_grace
         self._max_message = max_message
         self._on_death = on_death
+        # Found now: its end is told by it after it has been forgotten.
+        self._container = find_container(gateway.host, gateway.port)
         self._session = new_message_id()
         self._heartbeat = Heartbeat(heartbeat_interval)
         self._sinks: dict[str, Sink] = {}
@@ -309,7 +311,7 @@ class KernelChannel:
             await asyncio.sleep(RETRY_SECONDS)
 
     def _container_lost(self) -> ContainerLostError | None:
-        container = find_container(self._gateway.host, self._gateway.port)
+        container = self._container
         return container_lost(container.status) if container and container.status else None
 
     def _route(self, message: Message) -> None:

@@ -76,6 +76,10 @@ async def open_connection(
             f"The gateway at {gateway.address} can't be reached: {error}"
         ) from error
     except WebSocketException as error:
+        if isinstance(error.__cause__, EOFError):
+            raise ConnectFailedError(
+                f"The gateway at {gateway.address} closed the connection before it was open."
+            ) from error
         raise GatewayError(
             f"{gateway.address} does not speak WebSocket as a gateway does: {error}"
         ) from error

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
 TICK_SECONDS = 0.5
-SILENT_TICKS = 4
-"""So many in a row without a sign of life: two seconds. They are counted and not timed,
+SILENT_TICKS = 3
+"""So many in a row without a sign of life: a second and a half. They are counted and not timed,
 so that a program that blocks its own event loop takes nobody for dead."""
 
 

@@ -14,6 +14,8 @@ class CuttingProxy:
     def __init__(self, target: int) -> None:
         self.port = 0
         self.cuts = 0
+        self.passed: dict[Direction, int] = {}
+        """Bytes that have gone through the last connection that was not cut."""
         self.refusing = False
         self._target = target
         self._cut: tuple[Direction, int] | None = None
@@ -87,6 +89,7 @@ class CuttingProxy:
         direction: Direction,
         passed: int,
     ) -> None:
+        self.passed[direction] = passed
         left = cut[1] - passed if cut is not None and cut[0] == direction else None
         while data := await source.read(65536):
             if left is not None and len(data) >= left:
@@ -95,6 +98,7 @@ class CuttingProxy:
                     await target.drain()
                 self.cuts += 1
                 return
+            self.passed[direction] += len(data)
             if left is not None:
                 left -= len(data)
             target.write(data)

@@ -155,7 +155,8 @@ class RuntimeKernelManager(AsyncIOLoopKernelManager):  # type: ignore[misc]
         self.relay.finish()
         self.exited = True
         self.execution_state = "dead"
-        self.sessions.push(self.death_frame())
+        if not self.parent.closing:
+            self.sessions.push(self.death_frame())
         if not self.shutting_down:
             self.parent.forget_later(self.kernel_id)
 
@@ -172,6 +173,8 @@ class RuntimeMultiKernelManager(SeedingMappingKernelManager):  # type: ignore[mi
     kernel_python = Unicode(sys.executable, config=True)
     absence_seconds = 60.0
     fork_server: str | None = None
+    closing = False
+    """The container ends: that is what clients are to be told, and not that kernels do."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -211,6 +214,7 @@ class RuntimeMultiKernelManager(SeedingMappingKernelManager):  # type: ignore[mi
             await self.shutdown_kernel(kernel_id, now=True)
 
     async def close(self) -> None:
+        self.closing = True
         await self.shutdown_all(now=True)
         shutil.rmtree(self._sockets, ignore_errors=True)
 

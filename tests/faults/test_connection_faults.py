@@ -1,0 +1,223 @@
+"""Connections that are cut, processes of the container that stop or die."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+
+import psutil
+import pytest
+
+from ipybox import (
+    ConnectionLostError,
+    ContainerLostError,
+    ExecutionClient,
+    ExecutionContainer,
+)
+from ipybox.testing import CuttingProxy, Tries
+from ipybox.testing.cutting_proxy import Direction
+
+LINES = 400
+CODE = f"""
+count += 1
+for i in range({LINES}):
+    print(i, flush=True)
+    if i == {LINES} // 2:
+        display("half")
+print("count", count)
+"""
+WHOLE = [str(i) for i in range(LINES)]
+
+
+@pytest.fixture
+async def proxy(container: ExecutionContainer) -> AsyncIterator[CuttingProxy]:
+    async with CuttingProxy(container.port) as standing:
+        yield standing
+
+
+async def one_run(container: ExecutionContainer, proxy: CuttingProxy) -> None:
+    """Connects and executes; raises unless each line came once and the code ran once."""
+    client = ExecutionClient(proxy.port, token=container.endpoint.token)
+    await client.connect(retry_interval=0.02)
+    try:
+        await client.execute("count = 0")
+        result = await client.execute(CODE)
+    finally:
+        await client.disconnect()
+    assert result.stdout.split() == [*WHOLE, "count", "1"]
+    assert len(result.outputs) == 1
+    assert not result.truncated
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("direction", "tries"), [("to client", 200), ("to gateway", 60)])
+async def test_a_cut_at_each_offset(
+    container: ExecutionContainer,
+    proxy: CuttingProxy,
+    faults: Tries,
+    direction: Direction,
+    tries: int,
+) -> None:
+    """The handshake is among the bytes, the middle of frames, and their ends."""
+    await one_run(container, proxy)
+    last = proxy.passed[direction]
+    for number in range(tries):
+        proxy.cut_at(direction, 1 + number * last // tries)
+        await faults.well(one_run(container, proxy))
+    assert proxy.cuts > tries * 0.7  # the last ones may lie behind a shorter conversation
+
+
+async def test_cuts_again_and_again(
+    container: ExecutionContainer, proxy: CuttingProxy, faults: Tries
+) -> None:
+    """While much is on its way, so that all buffers are full."""
+    async with ExecutionClient(proxy.port, token=container.endpoint.token) as client:
+        for _ in range(3):
+            execution = await client.submit("for i in range(300_000): print(i)")
+            for _ in range(5):
+                await asyncio.sleep(0.1)
+                proxy.cut_now()
+            await faults.well(execution.result())
+            result = await execution.result()
+            assert [int(line) for line in result.stdout.split()] == list(range(300_000))
+
+
+async def test_a_short_absence(
+    container: ExecutionContainer, proxy: CuttingProxy, faults: Tries
+) -> None:
+    """The code runs on meanwhile, and what it printed is there afterwards."""
+    async with ExecutionClient(
+        proxy.port, token=container.endpoint.token, reconnect_grace=10
+    ) as client:
+        code = "import time\nfor i in range(20):\n    print(i); time.sleep(0.1)"
+        execution = await client.submit(code)
+        await asyncio.sleep(0.5)
+        proxy.refusing = True
+        proxy.cut_now()
+        await asyncio.sleep(1)
+        proxy.refusing = False
+        await faults.well(execution.result())
+        assert (await execution.result()).stdout.split() == [str(i) for i in range(20)]
+
+
+async def test_an_absence_that_is_too_long(
+    container: ExecutionContainer, proxy: CuttingProxy, faults: Tries
+) -> None:
+    for _ in range(3):
+        client = ExecutionClient(proxy.port, token=container.endpoint.token, reconnect_grace=0.5)
+        await client.connect()
+        execution = await client.submit("import time\nprint('on')\ntime.sleep(60)")
+        async for _ in execution.stream():
+            break
+        proxy.refusing = True
+        proxy.cut_now()
+        error = await faults.expect(ConnectionLostError, execution.result())
+        assert error.text == "on"
+        assert "reconnect_grace" in str(error)
+        with pytest.raises(ConnectionLostError):
+            await client.execute("1")
+        proxy.refusing = False
+        await client.connect()
+        await faults.well(client.execute("1"))
+        await client.disconnect()
+
+
+async def gateway_of(client: ExecutionClient) -> psutil.Process:
+    """The gateway's process, found from a kernel of its own."""
+    pid = int((await client.execute("import os; print(os.getpid())")).text or 0)
+    return next(
+        process
+        for process in psutil.Process(pid).parents()
+        if "ipybox_runtime" in process.cmdline()
+        or (
+            "ipybox_runtime" in " ".join(process.cmdline())
+            and "forkserver" not in " ".join(process.cmdline())
+        )
+    )
+
+
+async def running(client: ExecutionClient) -> "asyncio.Task[object]":
+    """An execution that has printed, and runs."""
+    execution = await client.submit("import time\nprint('on')\ntime.sleep(60)")
+    async for _ in execution.stream():
+        break
+    return asyncio.ensure_future(execution.result(None))
+
+
+async def test_stopping_the_gateway(local: str, faults: Tries) -> None:
+    async with ExecutionContainer(backend="local") as container:
+        for _ in range(5):
+            client = ExecutionClient(container.port)
+            await client.connect()
+            gateway = await gateway_of(client)
+            execution = await running(client)
+            gateway.suspend()
+            try:
+                error = await faults.expect(ConnectionLostError, execution)
+            finally:
+                gateway.resume()
+            assert error.text == "on"
+            await client.connect()
+            await faults.well(client.execute("1"))
+            await client.disconnect()
+
+
+def kill_gateway(gateway: psutil.Process) -> None:
+    gateway.kill()
+
+
+def kill_supervisor(gateway: psutil.Process) -> None:
+    gateway.parent().kill()
+
+
+@pytest.mark.parametrize("kill", [kill_gateway, kill_supervisor])
+async def test_the_container_ends(
+    local: str, faults: Tries, kill: Callable[[psutil.Process], None]
+) -> None:
+    for _ in range(3):
+        async with ExecutionContainer(backend="local") as container:
+            client = ExecutionClient(container.port)
+            await client.connect()
+            gateway = await gateway_of(client)
+            execution = await running(client)
+            kill(gateway)
+            error = await faults.expect(ContainerLostError, execution)
+            assert error.text == "on"
+            await faults.expect(ContainerLostError, client.execute("1"))
+            await client.disconnect()
+
+
+async def test_the_container_is_killed_by_its_owner(backend: str, faults: Tries) -> None:
+    container = ExecutionContainer(backend=backend)
+    await container.run()
+    client = ExecutionClient(container.port)
+    await client.connect()
+    execution = await running(client)
+    await container.kill()
+    await faults.expect(ContainerLostError, execution)
+    await client.disconnect()
+
+
+async def test_killing_the_fork_server(local: str, faults: Tries) -> None:
+    """Its kernels live on, their end is told, and new ones start the ordinary way."""
+    for _ in range(3):
+        async with (
+            ExecutionContainer(backend="local") as container,
+            ExecutionClient(container.port) as client,
+        ):
+            await client.execute("kept = 1")
+            assert (await client.status())["kernels"][0]["forked"]
+            pid = (await client.status())["kernels"][0]["pid"]
+            os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)
+            await faults.well(client.execute("print(kept)"))
+            async with ExecutionClient(container.port) as second:
+                await faults.well(second.execute("1"))
+                rows = (await second.status())["kernels"]
+                assert [row["forked"] for row in rows if row["id"] == second.kernel_id] == [False]
+            assert any("ordinary way" in line for line in await container.logs())
+            execution = await running(client)
+            await client.interrupt()
+            await faults.expect(Exception, execution)
+            os.kill(pid, signal.SIGKILL)
+            while (await client.status())["kernels"][0]["state"] != "dead":
+                await asyncio.sleep(0.01)
