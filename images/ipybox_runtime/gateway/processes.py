@@ -51,18 +51,22 @@ class ForkedProcess(KernelProcess):
 
     @classmethod
     async def start(cls, path: str, launch: str, fds: Sequence[int]) -> "ForkedProcess":
-        """Asks the fork server at ``path``. Raises ForkServerGoneError."""
+        """Asks the fork server at ``path``. Raises ForkServerGoneError, and OSError where
+        the system has no room for another process."""
         connection = socket.socket(socket.AF_UNIX)
         connection.setblocking(False)
         try:
             await asyncio.get_running_loop().sock_connect(connection, path)
             socket.send_fds(connection, [launch.encode() + b"\n"], list(fds))
             reader, writer = await asyncio.open_unix_connection(sock=connection)
-            answer = await reader.readline()
-            return cls(json.loads(answer)["pid"], reader, writer)
+            answer = json.loads(await reader.readline())
         except (OSError, ValueError) as error:
             connection.close()
             raise ForkServerGoneError(f"{type(error).__name__}: {error}") from error
+        if "error" in answer:
+            writer.close()
+            raise OSError(answer["error"])
+        return cls(answer["pid"], reader, writer)
 
     def signal(self, signum: int) -> None:
         if not self.running:

@@ -3,9 +3,9 @@
 The socket listens already, as file descriptor FD. This process has imported all that a
 kernel needs and does nothing but fork: one thread, no event loop, no ZMQ. A connection
 carries one :class:`KernelLaunch` with the kernel's file descriptors, then signal
-numbers, a line each; back come ``{"pid": N}`` and, when the kernel has ended,
-``{"exit": N}`` (negative: a signal). The end of standard input, which the gateway
-holds, ends it and all kernels.
+numbers, a line each; back come ``{"pid": N}``, or ``{"error": "…"}``, and when the
+kernel has ended ``{"exit": N}`` (negative: a signal). The end of standard input, which
+the gateway holds, ends it and all kernels.
 """
 
 import contextlib
@@ -103,7 +103,11 @@ class ForkServer:
 
     def _fork(self, client: Client, launch: KernelLaunch) -> tuple[KernelLaunch, int] | None:
         stdout, stderr, messages = client.fds
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # no more processes, or no memory
+            self._tell(client, {"error": f"fork: {error}"})
+            return None
         if pid == 0:
             self._leave()
             nothing = os.open(os.devnull, os.O_RDONLY)
@@ -145,7 +149,7 @@ class ForkServer:
         if not client.pid and client.connection.fileno() < 0:
             self._clients.remove(client)
 
-    def _tell(self, client: Client, event: dict[str, int]) -> None:
+    def _tell(self, client: Client, event: dict[str, int | str]) -> None:
         with contextlib.suppress(OSError):  # it has gone
             client.connection.sendall(json.dumps(event).encode() + b"\n")
 

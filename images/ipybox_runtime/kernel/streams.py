@@ -52,10 +52,15 @@ class Console:
 
     def flush_soon(self) -> None:
         """Called once, until it was done."""
-        self.waiting = True
         if self._flusher is None:
-            self._flusher = threading.Thread(target=self._flush_waiting, name="flush", daemon=True)
-            _start_thread(self._flusher)
+            flusher = threading.Thread(target=self._flush_waiting, name="flush", daemon=True)
+            try:
+                _start_thread(flusher)
+            except RuntimeError:  # no more threads
+                self.flush()
+                return
+            self._flusher = flusher
+        self.waiting = True
         self._wake.set()
 
     def _flush_waiting(self) -> None:

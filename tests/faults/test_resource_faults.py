@@ -1,0 +1,87 @@
+"""Code that takes all memory or all processes, inside control groups of the test's own."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ipybox import ExecutionClient, ExecutionContainer, ExecutionTimeoutError, KernelDiedError
+from ipybox.testing import Tries
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+@contextlib.contextmanager
+def limited(controller: str, name: str, value: int) -> Iterator[None]:
+    """All container processes that this process has started, in a group with a limit."""
+    v1 = CGROUPS / controller
+    group = (v1 if v1.is_dir() else CGROUPS) / f"ipybox-test-{uuid.uuid4().hex[:8]}"
+    file = {"memory": "memory.limit_in_bytes", "pids": "pids.max"}[controller]
+    if not v1.is_dir():
+        file = {"memory": "memory.max", "pids": "pids.max"}[controller]
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made: {error}")
+    try:
+        if not (group / file).exists():
+            pytest.skip(f"control groups have no {name} here")
+        (group / file).write_text(str(value))
+        for process in psutil.Process().children(recursive=True):
+            (group / "cgroup.procs").write_text(str(process.pid))
+        yield
+    finally:
+        for pid in (group / "cgroup.procs").read_text().split():
+            with contextlib.suppress(OSError):
+                (group.parent / "cgroup.procs").write_text(pid)
+        group.rmdir()
+
+
+async def test_out_of_memory(local: str, faults: Tries) -> None:
+    async with ExecutionContainer(backend="local") as container:
+        with limited("memory", "memory limit", 400 * 1024 * 1024):
+            async with ExecutionClient(container.port) as client:
+                for _ in range(3):
+                    code = "print('filling')\nx = []\nwhile True: x.append(b'x' * 10_000_000)"
+                    error = await faults.expect(KernelDiedError, client.execute(code))
+                    assert error.exit_code == -9
+                    assert error.out_of_memory
+                    assert "out of memory" in str(error)
+                    assert error.text == "filling"
+                    await client.restart()
+                    # A SIGKILL of another kind is not taken for one.
+                    code = "import os; os.kill(os.getpid(), 9)"
+                    error = await faults.expect(KernelDiedError, client.execute(code))
+                    assert not error.out_of_memory
+                    await client.restart()
+                    await faults.well(client.execute("1"))
+
+
+async def test_a_fork_bomb(local: str, faults: Tries) -> None:
+    async with ExecutionContainer(backend="local") as container:
+        with limited("pids", "process limit", 150):
+            async with ExecutionClient(container.port, interrupt_grace=1) as client:
+                for _ in range(3):
+                    bomb = """
+                        import os
+                        print("bomb", flush=True)
+                        while True:
+                            try:
+                                os.fork()
+                            except BaseException:
+                                pass
+                    """
+                    error = await faults.expect(
+                        ExecutionTimeoutError, client.execute(bomb, timeout=1)
+                    )
+                    assert error.state == "lost"
+                    assert error.text is not None
+                    assert error.text.startswith("bomb")
+                    await faults.well(client.execute("print('again')"))
+        left = [process.pid for process in psutil.Process().children(recursive=True)]
+        assert len(left) < 10, left
+        assert os.getpid() not in left
