@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import secrets
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
@@ -80,7 +81,7 @@ async def client_kernel(port: int, token: str | None = None) -> AsyncIterator[Cl
 @asynccontextmanager
 async def zmq_kernel() -> AsyncIterator[Kernel]:
     manager = AsyncKernelManager()
-    await manager.start_kernel()
+    await manager.start_kernel(stderr=subprocess.DEVNULL)  # it warns of an open TCP port
     client = manager.client()
     client.start_channels()
     try:

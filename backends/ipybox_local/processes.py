@@ -19,6 +19,17 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def reap_orphans(child: int) -> None:
+    """Reaps what has ended, but for our own ``child``: whoever started it waits for it."""
+    try:
+        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if ended.si_pid == child:
+                return
+            os.waitpid(ended.si_pid, 0)
+    except ChildProcessError:
+        return
+
+
 def kill_descendants() -> None:
     """SIGKILLs and reaps all descendants; returns when none is left."""
     while pids := descendants(os.getpid()):

@@ -48,15 +48,23 @@ def start_gateway(config: dict[str, Any], root: Path) -> "subprocess.Popen[bytes
 def relay(gateway: "subprocess.Popen[bytes]") -> bool:
     """Passes the gateway's events on until it has ended (True) or the owner has gone (False)."""
     assert gateway.stdout is not None
+    woken, waker = os.pipe()
+    for end in (woken, waker):
+        os.set_blocking(end, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     with selectors.DefaultSelector() as selector:
+        selector.register(woken, selectors.EVENT_READ)
         selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
         selector.register(gateway.stdout.fileno(), selectors.EVENT_READ)
         while True:
             for key, _ in selector.select():
                 data = os.read(key.fd, 65536)
-                if not data:
+                if key.fd == woken:
+                    processes.reap_orphans(gateway.pid)
+                elif not data:
                     return key.fd == gateway.stdout.fileno()
-                if key.fd == gateway.stdout.fileno():
+                elif key.fd == gateway.stdout.fileno():
                     os.write(sys.stdout.fileno(), data)
 
 

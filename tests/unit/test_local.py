@@ -21,6 +21,7 @@ from ipybox_local.translate import kernel_environment, supervisor_config
 from ipybox import (
     Bind,
     ConnectionLostError,
+    ContainerLostError,
     ContainerSpec,
     ContainerStartError,
     ExecutionClient,
@@ -201,7 +202,7 @@ async def test_container_ended_under_a_client(local: str) -> None:
         async for _ in running.stream():
             await container.kill()
             break
-        with pytest.raises(ConnectionLostError) as caught:
+        with pytest.raises(ContainerLostError) as caught:
             await running.result()
         assert caught.value.text == "on"
 

@@ -1,6 +1,5 @@
 """The IPython kernel, with its output on the outlet."""
 
-import concurrent.futures
 import functools
 import json
 import logging
@@ -8,8 +7,6 @@ import os
 import signal
 import socket
 import sys
-import threading
-from collections.abc import Callable
 from typing import Any
 
 from ipykernel.ipkernel import IPythonKernel
@@ -19,6 +16,7 @@ from traitlets.config import Config
 from ipybox_runtime.config import KernelLaunch
 from ipybox_runtime.kernel.names import HELLO
 from ipybox_runtime.kernel.outlet import PARENT, Outlet
+from ipybox_runtime.kernel.parents import keep_parents
 from ipybox_runtime.kernel.streams import Console
 
 
@@ -108,7 +106,7 @@ def run_kernel(launch: KernelLaunch, messages_fd: int) -> None:
     outlet = Outlet([os.dup(1), os.dup(2)], messages, launch.secret)
     console = Console(outlet)
     _say_all_at_exit(console)
-    _threads_keep_their_parent()
+    keep_parents()
     figure_format = os.environ.get("IPYBOX_FIGURE_FORMAT", "png")
     app = KernelApp.instance(config=settings(figure_format), connection_file=launch.connection_file)
     app.console = console
@@ -126,37 +124,3 @@ def _say_all_at_exit(console: Console) -> None:
         end(status)
 
     os._exit = flush_and_exit  # type: ignore[assignment]
-
-
-def _threads_keep_their_parent() -> None:
-    """Output of a thread belongs to the execution that started it, or gave it its task."""
-    start, submit = threading.Thread.start, concurrent.futures.ThreadPoolExecutor.submit
-
-    def start_with_parent(thread: threading.Thread) -> None:
-        parent = PARENT.get(None)
-        if parent is not None:
-            run = thread.run
-
-            def run_with_parent() -> None:
-                del thread.run  # the class's own again; it would keep the thread alive
-                PARENT.set(parent)
-                run()
-
-            thread.run = run_with_parent  # type: ignore[method-assign]
-        start(thread)
-
-    def submit_with_parent(
-        pool: Any, task: Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> "concurrent.futures.Future[Any]":
-        return submit(pool, _with_parent, PARENT.get(None), task, args, kwargs)
-
-    threading.Thread.start = start_with_parent  # type: ignore[assignment,method-assign]
-    concurrent.futures.ThreadPoolExecutor.submit = submit_with_parent  # type: ignore[method-assign]
-
-
-def _with_parent(
-    parent: bytes | None, task: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    if parent is not None:
-        PARENT.set(parent)
-    return task(*args, **kwargs)

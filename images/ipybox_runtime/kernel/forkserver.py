@@ -22,6 +22,7 @@ del sys.path[0]  # this file's folder, whose modules are no top-level ones
 from ipybox_runtime.config import MAX_LAUNCH_BYTES, KernelLaunch  # noqa: E402
 from ipybox_runtime.imports import block_debugger  # noqa: E402
 
+PR_SET_CHILD_SUBREAPER = 36
 FDS = 3  # stdout, stderr, messages
 
 
@@ -134,15 +135,20 @@ class ForkServer:
             client.connection.close()
 
     def _reap(self) -> None:
-        for client in [client for client in self._clients if client.pid]:
-            if os.waitid(os.P_PID, client.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                # What it has started goes with it; until it is reaped, the number is its own.
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(client.pid, signal.SIGKILL)
-                _, status = os.waitpid(client.pid, 0)
-                client.pid = 0
-                self._tell(client, {"exit": os.waitstatus_to_exitcode(status)})
-                self._forget(client)
+        """Kernels that have ended, and orphans of theirs, which come to this process."""
+        kernels = {client.pid: client for client in self._clients if client.pid}
+        while pid := _ended_child():
+            client = kernels.get(pid)
+            if client is None:
+                os.waitpid(pid, 0)
+                continue
+            # What it has started goes with it; until it is reaped, the number is its own.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+            _, status = os.waitpid(pid, 0)
+            client.pid = 0
+            self._tell(client, {"exit": os.waitstatus_to_exitcode(status)})
+            self._forget(client)
 
     def _forget(self, client: Client) -> None:
         """Once its kernel is reaped and its connection closed, whichever comes last."""
@@ -154,7 +160,26 @@ class ForkServer:
             client.connection.sendall(json.dumps(event).encode() + b"\n")
 
 
+def _ended_child() -> int:
+    """The pid of a child that waits to be reaped; 0 if none does."""
+    try:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return 0
+    return ended.si_pid if ended else 0
+
+
+def adopt_orphans() -> None:
+    """Makes orphaned processes of kernels children of this one (Linux), which reaps them:
+    process 1 of a container may not."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def main() -> None:
+    adopt_orphans()
     block_debugger()
     from ipybox_runtime.kernel.preload import preload, reseed
 
