@@ -33,7 +33,6 @@ class GatewayConfig(_Json):
     token: str = field(repr=False)
     host: str = "127.0.0.1"
     port: int = 0  # 0: the operating system chooses
-    hosts: list[str] = field(default_factory=list)  # names that clients may use for it
     kernel_python: str = ""  # the interpreter for kernels; empty: the gateway's own
     absence_seconds: float = 60.0  # how long a client may be away before it is forgotten
 

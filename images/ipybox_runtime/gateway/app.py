@@ -16,7 +16,7 @@ from traitlets.config import Config
 
 from ipybox_runtime import PROTOCOL, RUNTIME_VERSION
 from ipybox_runtime.config import GatewayConfig
-from ipybox_runtime.gateway.guard import guarded
+from ipybox_runtime.gateway.guard import HOSTS_VARIABLE, guarded
 from ipybox_runtime.gateway.kernels import RuntimeKernelSpecManager, RuntimeMultiKernelManager
 from ipybox_runtime.gateway.status import STATUS_PATH, StatusHandler
 from ipybox_runtime.gateway.versions import VERSION_HEADER, version_check
@@ -31,7 +31,6 @@ class Gateway(KernelGatewayApp):  # type: ignore[misc]
     """A kernel gateway on a socket that is bound already."""
 
     listener: socket.socket
-    config_of_ours: GatewayConfig
 
     def init_webapp(self) -> None:
         super().init_webapp()
@@ -40,7 +39,8 @@ class Gateway(KernelGatewayApp):  # type: ignore[misc]
         self.web_app.settings["headers"] = {VERSION_HEADER: f"{RUNTIME_VERSION}; {PROTOCOL}"}
 
     def init_http_server(self) -> None:
-        router = guarded(version_check(self.web_app), self.config_of_ours.hosts)
+        hosts = os.environ.get(HOSTS_VARIABLE, "").split(",")
+        router = guarded(version_check(self.web_app), [host.strip() for host in hosts if host])
         self.http_server = tornado.httpserver.HTTPServer(router)
         # Half-open connections are found by the system; clients have their own heartbeat.
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -104,7 +104,6 @@ async def _serve(
 
     app = Gateway(config=settings(config))
     app.listener = listener
-    app.config_of_ours = config
     app.initialize(argv=[])
     _bound_log()
     app.kernel_manager.fork_server = fork_server

@@ -9,6 +9,9 @@ import tornado.web
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import AnyMatches, Matcher, Router, Rule, RuleRouter
 
+HOSTS_VARIABLE = "IPYBOX_HOSTS"
+"""Names, with commas between them, that clients may use for the gateway besides localhost."""
+
 
 class ForeignRequest(Matcher):
     """Matches a request whose Host is a name that is not ours, or with a foreign Origin.

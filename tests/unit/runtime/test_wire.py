@@ -1,0 +1,168 @@
+"""A kernel's three lanes, brought into one order."""
+
+import random
+
+import pytest
+from ipybox_runtime.wire import (
+    PACKET_BYTES,
+    Barrier,
+    LaneReader,
+    Marks,
+    Merge,
+    Packet,
+    PacketReader,
+    Text,
+    frame_v1,
+    packets,
+    parent_bytes,
+    parts_v1,
+)
+
+MARKS = Marks("secret")
+A, B = b'{"msg_id":"a"}', b'{"msg_id":"b"}'
+
+
+def tokens(reader: LaneReader, *chunks: bytes) -> list[Text | Barrier]:
+    found: list[Text | Barrier] = []
+    for number, chunk in enumerate(chunks):
+        found += reader.feed(chunk, drained=number == len(chunks) - 1)
+    return found
+
+
+def joined(found: list[Text | Barrier]) -> list[object]:
+    """Neighbouring texts of one request as one."""
+    whole: list[object] = []
+    for token in found:
+        if isinstance(token, Barrier):
+            whole.append(token.number)
+        elif whole and isinstance(whole[-1], tuple) and whole[-1][0] == token.parent:
+            whole[-1] = (token.parent, whole[-1][1] + token.data)
+        else:
+            whole.append((token.parent, token.data))
+    return whole
+
+
+STREAM = (
+    MARKS.parent(A) + b"one" + MARKS.barrier(1) + b"two\x1b[0m" + MARKS.scoped(B, b"late")
+    + b"three\x1b]ipybox;other;B7\x07" + MARKS.barrier(22) + MARKS.parent(B) + b"four\x1b"
+)  # fmt: skip
+PARSED = [(A, b"one"), 1, (A, b"two\x1b[0m"), (B, b"late"),
+          (A, b"three\x1b]ipybox;other;B7\x07"), 22, (B, b"four\x1b")]  # fmt: skip
+
+
+def test_marks_are_found_wherever_a_read_ends() -> None:
+    assert joined(tokens(LaneReader(0, "secret"), STREAM)) == PARSED
+    for cut in range(1, len(STREAM)):
+        parts = (STREAM[:cut], STREAM[cut:])
+        assert joined(tokens(LaneReader(0, "secret"), *parts)) == PARSED, cut
+
+
+def test_what_looks_like_a_mark_is_not_kept_for_ever() -> None:
+    reader = LaneReader(0, "secret")
+    start = MARKS.start + b"x" * 5000  # longer than any mark, and without an end
+    found = tokens(reader, start, b"y")
+    assert b"".join(token.data for token in found if isinstance(token, Text)) == start + b"y"
+
+
+@pytest.mark.parametrize("size", [0, 1, PACKET_BYTES - 1, PACKET_BYTES, PACKET_BYTES * 3 + 1])
+def test_packets(size: int) -> None:
+    data = bytes(range(256)) * (size // 256 + 1)
+    reader = PacketReader(10**9)
+    (message,) = [m for part in packets(5, data[:size]) if (m := reader.feed(part))]
+    assert message == Packet(5, data[:size], size)
+
+
+def test_a_message_that_was_cut_short_is_dropped() -> None:
+    first, second = packets(1, b"x" * (PACKET_BYTES + 1)), packets(2, b"whole")
+    reader = PacketReader(10**9)
+    assert reader.feed(next(first)) is None
+    assert reader.feed(next(second)) == Packet(2, b"whole", 5)
+    assert reader.feed(b"short") is None
+    third = list(packets(3, b"y" * (PACKET_BYTES + 1)))
+    assert reader.feed(third[1]) is None
+
+
+def test_a_message_above_the_cap_is_not_kept() -> None:
+    reader = PacketReader(PACKET_BYTES * 2)
+    size = PACKET_BYTES * 10
+    (message,) = [m for part in packets(1, b"z" * size) if (m := reader.feed(part))]
+    assert message.size == size
+    assert len(message.data) == PACKET_BYTES
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_merge_restores_the_order_however_lanes_are_read(seed: int) -> None:
+    """A program of writes in a true order; each lane is read in pieces, in any turns."""
+    chance = random.Random(seed)
+    lanes = (bytearray(), bytearray())
+    sent: list[Packet] = []
+    true_order: list[object] = []
+    number = 0
+    last_lane: int | None = None
+    for step in range(60):
+        kind = chance.choice(["stdout", "stderr", "message"])
+        if kind == "message" or last_lane not in (None, ("stdout", "stderr").index(kind)):
+            number += 1
+            for lane in lanes:
+                lane.extend(MARKS.barrier(number))
+            data = b"m%d" % step if kind == "message" else b""
+            sent.append(Packet(number, data, len(data)))
+            if data:
+                true_order.append(data)
+            last_lane = None
+        if kind != "message":
+            last_lane = ("stdout", "stderr").index(kind)
+            lanes[last_lane].extend(b"<%d>" % step)
+            true_order.append(b"<%d>" % step)
+    readers = [LaneReader(lane, "secret") for lane in (0, 1)]
+    merge = Merge()
+    found: list[bytes] = []
+
+    def take(*, all_in: bool = False) -> None:
+        found.extend(item.data for item in merge.take(all_in=all_in) if item.data)
+
+    while lanes[0] or lanes[1] or sent:
+        turn = chance.randrange(3)
+        if turn == 2 and sent:
+            merge.add(sent.pop(0))
+        elif turn < 2 and lanes[turn]:
+            size = chance.randrange(1, 40)
+            chunk = bytes(lanes[turn][:size])
+            del lanes[turn][:size]
+            for token in readers[turn].feed(chunk, drained=not lanes[turn]):
+                merge.add(token)
+        take()
+    take(all_in=True)
+    assert b"".join(found) == b"".join(true_order)  # type: ignore[arg-type]
+
+
+def test_merge_does_not_wait_for_what_was_interrupted() -> None:
+    merge = Merge()
+    merge.add(Barrier(0, 1))  # its other mark and its message were never sent
+    merge.add(Text(0, A, b"after"))
+    merge.add(Barrier(0, 2))
+    merge.add(Barrier(1, 2))
+    merge.add(Packet(2, b"next", 4))
+    assert [item.data for item in merge.take()] == [b"after", b"next"]
+
+
+def test_merge_gives_all_at_the_end() -> None:
+    merge = Merge()
+    merge.add(Packet(3, b"message", 7))
+    merge.add(Barrier(1, 4))
+    merge.add(Text(1, A, b"text"))
+    assert [item.data for item in merge.take()] == []
+    assert [item.data for item in merge.take(all_in=True)] == [b"message", b"text"]
+
+
+def test_frames() -> None:
+    parts = [b"{}", b"", b"x" * 300]
+    assert parts_v1(frame_v1(b"iopub", parts), 4) == [b"iopub", *parts]
+    for bad in (b"", b"\0" * 8, b"\xff" * 100):
+        with pytest.raises(ValueError, match="frame"):
+            parts_v1(bad, 4)
+
+
+def test_a_large_parent_is_cut_to_what_leaves_room() -> None:
+    packed = parent_bytes({"msg_id": "m" * 5000, "username": "u" * 5000})
+    assert len(packed) < 1024
