@@ -46,7 +46,6 @@ async def test_kernels_share_nothing(container: ExecutionContainer) -> None:
 
 
 async def test_numpy_has_a_seed_of_its_own_where_it_is_preloaded(local: str) -> None:
-    pytest.importorskip("numpy")
     async with ExecutionContainer(backend="local", env={"IPYBOX_PRELOAD": "numpy"}) as container:
         numbers = set()
         for _ in range(2):

@@ -18,6 +18,7 @@ from ipybox_runtime import PROTOCOL, RUNTIME_VERSION
 from ipybox_runtime.config import GatewayConfig
 from ipybox_runtime.gateway.guard import HOSTS_VARIABLE, guarded
 from ipybox_runtime.gateway.kernels import RuntimeKernelSpecManager, RuntimeMultiKernelManager
+from ipybox_runtime.gateway.processes import until_ready
 from ipybox_runtime.gateway.status import STATUS_PATH, StatusHandler
 from ipybox_runtime.gateway.versions import VERSION_HEADER, version_check
 from ipybox_runtime.gateway.websocket import RuntimeWebsocketConnection
@@ -107,13 +108,20 @@ async def _serve(
     app.initialize(argv=[])
     _bound_log()
     app.kernel_manager.fork_server = fork_server
+    watch = asyncio.create_task(_watch_fork_server(app.kernel_manager), name="fork server")
     app.kernel_manager.absence_seconds = config.absence_seconds
     on_ready()
     try:
         await stopping.wait()
     finally:
+        watch.cancel()
         app.http_server.stop()
         await app.kernel_manager.close()
+
+
+async def _watch_fork_server(kernels: RuntimeMultiKernelManager) -> None:
+    if kernels.fork_server is not None:
+        kernels.fork_server_ready = await until_ready(kernels.fork_server)
 
 
 def _raise_file_limit() -> None:

@@ -173,6 +173,7 @@ class RuntimeMultiKernelManager(SeedingMappingKernelManager):  # type: ignore[mi
     kernel_python = Unicode(sys.executable, config=True)
     absence_seconds = 60.0
     fork_server: str | None = None
+    fork_server_ready = False
     closing = False
     """The container ends: that is what clients are to be told, and not that kernels do."""
 

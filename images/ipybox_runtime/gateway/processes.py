@@ -17,6 +17,19 @@ class ForkServerGoneError(Exception):
     """No answer comes from the fork server any more."""
 
 
+async def until_ready(path: str) -> bool:
+    """Returns when the fork server takes orders; False where it has ended before. One that
+    is asked for nothing ends the connection, once it has come to read it."""
+    try:
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write_eof()
+        await reader.read()
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 class KernelProcess(ABC):
     """``exited`` is done once it has ended: its exit code, negative for a signal; None
     where nobody can tell."""

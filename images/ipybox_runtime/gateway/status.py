@@ -23,6 +23,7 @@ class StatusHandler(TokenAuthorizationMixin, JSONErrorsMixin, APIHandler):  # ty
             "runtime": RUNTIME_VERSION,
             "protocol": PROTOCOL,
             "fork_server": manager.fork_server is not None,
+            "fork_server_ready": manager.fork_server_ready,
             "kernels": kernels,
         })  # fmt: skip
 
