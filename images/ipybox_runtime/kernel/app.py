@@ -1,5 +1,6 @@
 """The IPython kernel, with its output on the outlet."""
 
+import atexit
 import functools
 import json
 import logging
@@ -7,23 +8,36 @@ import os
 import signal
 import socket
 import sys
+import threading
 from typing import Any
 
+from ipykernel.compiler import XCachingCompiler
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
+from ipykernel.zmqshell import ZMQInteractiveShell
+from IPython.core.profiledir import ProfileDir, ProfileDirError
+from IPython.paths import get_ipython_dir
 from traitlets.config import Config
 
 from ipybox_runtime.config import KernelLaunch
 from ipybox_runtime.kernel.names import HELLO
-from ipybox_runtime.kernel.outlet import PARENT, Outlet
+from ipybox_runtime.kernel.outlet import PARENT, Outlet, end_process
 from ipybox_runtime.kernel.parents import keep_parents
 from ipybox_runtime.kernel.streams import Console
+
+FIGURE_VARIABLE = "IPYBOX_FIGURE_FORMAT"
+"""Of matplotlib's inline figures: "png", or "svg"."""
 
 
 class RuntimeKernel(IPythonKernel):  # type: ignore[misc]
     """Takes interrupts between writes, and knows whose output a thread shows."""
 
     outlet: Outlet
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # One that was prepared before the fork has not heard of us.
+        self.shell.kernel = self.shell.parent = self
 
     def pre_handler_hook(self) -> None:
         self.saved_sigint_handler = signal.signal(signal.SIGINT, self.outlet.interrupt)
@@ -42,6 +56,12 @@ class KernelApp(IPKernelApp):  # type: ignore[misc]
     """ipykernel's application, without what the outlet replaces and nobody listens to."""
 
     console: Console
+
+    def parse_command_line(self, argv: list[str] | None = None) -> None:
+        """There is none; to build the parser for it takes longer than all else."""
+
+    def load_config_file(self, suppress_errors: bool | None = None) -> None:
+        """What :func:`settings` says holds, whatever files there are."""
 
     def init_crash_handler(self) -> None:
         """What is not caught goes to stderr, as in any program."""
@@ -85,8 +105,9 @@ class KernelApp(IPKernelApp):  # type: ignore[misc]
         super().reset_io()
 
 
-def settings(figure_format: str) -> Config:
+def settings() -> Config:
     """What differs from IPython's defaults: a program reads the output, nobody types."""
+    figure_format = os.environ.get(FIGURE_VARIABLE, "png")
     values = Config()
     values.InteractiveShell.colors = "nocolor"
     values.HistoryManager.enabled = False
@@ -99,6 +120,20 @@ def settings(figure_format: str) -> Config:
     return values
 
 
+def prepare_shell() -> None:
+    """Makes the shell that kernels will find, and runs an empty cell in it, so that all
+    that is made at first use is made before the fork."""
+    folder = get_ipython_dir()
+    try:
+        profile = ProfileDir.find_profile_dir_by_name(folder, "default")  # type: ignore[no-untyped-call]
+    except ProfileDirError:
+        profile = ProfileDir.create_profile_dir_by_name(folder, "default")  # type: ignore[no-untyped-call]
+    shell = ZMQInteractiveShell.instance(
+        config=settings(), profile_dir=profile, compiler_class=XCachingCompiler
+    )
+    shell.run_cell("pass", store_history=False, silent=True)
+
+
 def run_kernel(launch: KernelLaunch, messages_fd: int) -> None:
     """Runs a kernel in this process, until it is asked to end."""
     messages = socket.socket(fileno=messages_fd)
@@ -107,11 +142,22 @@ def run_kernel(launch: KernelLaunch, messages_fd: int) -> None:
     console = Console(outlet)
     _say_all_at_exit(console)
     keep_parents()
-    figure_format = os.environ.get("IPYBOX_FIGURE_FORMAT", "png")
-    app = KernelApp.instance(config=settings(figure_format), connection_file=launch.connection_file)
+    app = KernelApp.instance(config=settings(), connection_file=launch.connection_file)
     app.console = console
     app.initialize([])
     app.start()
+    _end()
+
+
+def _end() -> None:
+    """Ends as the interpreter does, but for taking itself apart: that would copy each page
+    that is shared with the fork server, to no purpose."""
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as its name does not say
+    atexit._run_exitfuncs()
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None:
+            stream.flush()
+    end_process(0)
 
 
 def _say_all_at_exit(console: Console) -> None:

@@ -8,32 +8,45 @@ import warnings
 
 PRELOAD_VARIABLE = "IPYBOX_PRELOAD"
 
-# What IPython and ipykernel import when they are first used.
+# What IPython and ipykernel import when they start, and at their first cell.
 FIRST_CELL = (
     "IPython.core.async_helpers",
     "IPython.core.completer",
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
     "IPython.core.display_functions",
     "IPython.core.displayhook",
+    "IPython.core.logger",
     "IPython.core.magics",
+    "IPython.core.oinspect",
     "IPython.core.payloadpage",
     "IPython.core.pylabtools",
     "IPython.core.tbtools",
+    "IPython.extensions.storemagic",
     "IPython.utils.capture",
+    "IPython.utils.wildcard",
     "asyncio",
+    "concurrent.futures.thread",
+    "faulthandler",
+    "ipykernel.debugger",
     "ipykernel.displayhook",
     "ipykernel.subshell_manager",
     "ipykernel.zmqshell",
+    "tornado.locks",
     "tornado.platform.asyncio",
+    "tornado.queues",
+    "unicodedata",
     "zmq.eventloop.zmqstream",
 )
 
 
 def preload() -> list[str]:
     """Imports all of it, and the user's own; returns what could not be imported, and why."""
-    import ipybox_runtime.kernel.app  # noqa: F401
+    from ipybox_runtime.kernel.app import prepare_shell
 
     for name in FIRST_CELL:
         _import(name)
+    prepare_shell()
     wanted = [name.strip() for name in os.environ.get(PRELOAD_VARIABLE, "").split(",")]
     failed = [failure for name in wanted if name and (failure := _import(name))]
     gc.collect()
