@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import logging
 from types import TracebackType
 from typing import Any, Self
@@ -102,6 +103,7 @@ class ExecutionClient:
         self._restart_grace = restart_grace
         self._reconnect_grace = reconnect_grace
         self._replacing: asyncio.Task[None] | None = None
+        self._lost: IpyboxError | None = None  # why there is no kernel in place of a stuck one
         self._token = token
         self._gateway: Gateway | None = None
         self._session: KernelSession | None = None
@@ -201,6 +203,8 @@ class ExecutionClient:
             spill=spill,
         )
         await self._replaced()
+        if self._lost is not None:
+            raise copy.copy(self._lost)
         self._connected().submit(execution)
         return execution
 
@@ -260,6 +264,7 @@ class ExecutionClient:
                     raise
                 await asyncio.sleep(interval)
             else:
+                self._lost = None
                 self._emit("kernel.connected", self._session.kernel_id)
                 return
 
@@ -316,15 +321,20 @@ class ExecutionClient:
                 await self._replace(session, reason)
             return
         except TimeoutError:
-            error = f"no new kernel within {self._restart_grace} s (restart_grace)"
-        except IpyboxError as failure:
-            error = str(failure)
+            self._lost = KernelDiedError(
+                f"There was no new kernel within {self._restart_grace} s (restart_grace)."
+            )
+        except IpyboxError as error:
+            self._lost = error
         # The time-out is what the caller was told; the next call is told this.
-        log.warning("no new kernel after a time-out: %s", error)
+        log.warning("no new kernel after a time-out: %s", self._lost)
         container = find_container(self.host, self.port)
         if container is not None and container.isolated:
-            log.warning("the container is given up")
             await container.kill()
+            self._lost = ContainerLostError(
+                "The container was given up: its kernel did not stop, and no new one came "
+                f"({self._lost}). Start another container."
+            )
 
     async def _replaced(self) -> None:
         """Returns when no kernel is being replaced."""

@@ -1,7 +1,12 @@
 """What a new kernel is like."""
 
 import asyncio
+import os
+import stat
+import tempfile
+from pathlib import Path
 
+import psutil
 import pytest
 
 from ipybox import ExecutionClient, ExecutionContainer, PluginError
@@ -43,6 +48,26 @@ async def test_kernels_share_nothing(container: ExecutionContainer) -> None:
                 and b"4711" in open(f"/proc/{{p}}/cmdline", "rb").read().split(b"\\0")])
         """)
         assert result.stdout.splitlines() == ["False False False", "[]", "[]", "[]"]
+
+
+async def test_the_fork_server_is_fit_to_fork(local: str) -> None:
+    """One thread, no event loop, no ZMQ; its socket is for this user alone."""
+    async with ExecutionContainer(backend="local") as container:
+        async with ExecutionClient(container.port) as client, ExecutionClient(container.port):
+            code = "import os; print(os.getppid())"
+            server = psutil.Process(int((await client.execute(code)).text or 0))
+            assert "forkserver" in " ".join(server.cmdline())
+            assert server.num_threads() == 1
+            folder = Path(f"/proc/{server.pid}/fd")
+            kinds = [os.readlink(fd) for fd in folder.iterdir()]
+            assert not [kind for kind in kinds if "eventfd" in kind], kinds  # ZMQ has these
+            assert len([kind for kind in kinds if "eventpoll" in kind]) == 1  # its selector
+            (path,) = Path(tempfile.gettempdir()).glob("ipybox-*/tmp/f-*/s")
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+            rows = (await client.status())["kernels"]
+            assert [row["forked"] for row in rows] == [True, True]
+            assert {psutil.Process(row["pid"]).ppid() for row in rows} == {server.pid}
 
 
 async def test_numpy_has_a_seed_of_its_own_where_it_is_preloaded(local: str) -> None:

@@ -1,19 +1,28 @@
 """Connections that are cut, processes of the container that stop or die."""
 
 import asyncio
+import dataclasses
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import psutil
 import pytest
+from ipybox_local import container as local_container
+from ipybox_local.translate import supervisor_config
 
 from ipybox import (
     ConnectionLostError,
     ContainerLostError,
     ExecutionClient,
     ExecutionContainer,
+    ExecutionTimeoutError,
+    GatewayError,
+    OutputLimits,
+    endpoints,
 )
+from ipybox.kernel.gateway import Gateway
 from ipybox.testing import CuttingProxy, Tries
 from ipybox.testing.cutting_proxy import Direction
 
@@ -120,6 +129,104 @@ async def test_an_absence_that_is_too_long(
         await client.connect()
         await faults.well(client.execute("1"))
         await client.disconnect()
+
+
+async def test_an_absence_with_much_output(local: str, faults: Tries) -> None:
+    """The gateway keeps some of it, and the code waits with the rest: nothing is lost, and
+    no memory fills up."""
+    async with ExecutionContainer(backend="local") as container:
+        async with (
+            CuttingProxy(container.port) as proxy,
+            ExecutionClient(
+                proxy.port,
+                token=container.endpoint.token,
+                reconnect_grace=20,
+                limits=OutputLimits(text=256 * 1024 * 1024),
+            ) as client,
+        ):
+            gateway = await gateway_of(client)
+            before = gateway.memory_info().rss
+            code = "for i in range(1_000_000): print(f'{i:0100d}')\nprint('end')"
+            execution = await client.submit(code)
+            async for _ in execution.stream():
+                break
+            proxy.refusing = True
+            proxy.cut_now()
+            await asyncio.sleep(3)
+            grown = gateway.memory_info().rss - before
+            assert not execution.done
+            proxy.refusing = False
+            await faults.well(execution.wait())
+            result = await execution.result()
+            assert grown < 64 * 1024 * 1024
+            assert len(result.stdout) == 101_000_000 + 4
+            assert not result.truncated
+
+
+async def test_a_client_that_is_forgotten(
+    local: str, faults: Tries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its kernel does not wait for it for ever, and it is told when it comes back."""
+
+    def impatient(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        config = supervisor_config(*args, **kwargs)
+        config["gateway"]["absence_seconds"] = 0.3
+        return config
+
+    monkeypatch.setattr(local_container, "supervisor_config", impatient)
+    async with ExecutionContainer(backend="local") as container:
+        async with CuttingProxy(container.port) as proxy:
+            client = ExecutionClient(proxy.port, token=container.endpoint.token, reconnect_grace=20)
+            await client.connect()
+            kernel_id = client.kernel_id
+            # More than is kept for it: the code would wait for ever.
+            execution = await client.submit("for i in range(400_000): print('x' * 100)")
+            async for _ in execution.stream():
+                break
+            proxy.refusing = True
+            proxy.cut_now()
+            async with ExecutionClient(container.port) as other:
+                while await state_of(other, kernel_id) != "idle":
+                    await asyncio.sleep(0.05)
+            proxy.refusing = False
+            error = await faults.expect(ConnectionLostError, execution.result())
+            assert error.text is not None
+            await client.connect()
+            await faults.well(client.execute("1"))
+            await client.disconnect()
+
+
+async def state_of(client: ExecutionClient, kernel_id: str) -> str:
+    rows = (await client.status())["kernels"]
+    return next(str(row["state"]) for row in rows if row["id"] == kernel_id)
+
+
+async def test_a_container_is_given_up_where_nothing_else_helps(
+    local: str, faults: Tries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No new kernel comes for one that is stuck: then the container goes, if it is one."""
+
+    async def none(self: object) -> str:
+        raise GatewayError("no kernel today")
+
+    async with ExecutionContainer(backend="local") as container:
+        started = endpoints.find_container("localhost", container.port)
+        assert started is not None
+        real = dataclasses.replace(started, isolated=True)
+        endpoints.remember(real)
+        try:
+            client = ExecutionClient(container.port, interrupt_grace=0.2)
+            await client.connect()
+            monkeypatch.setattr(Gateway, "start_kernel", none)
+            stuck = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
+            error = await faults.expect(ExecutionTimeoutError, client.execute(stuck, timeout=0.3))
+            assert error.state == "lost"
+            await faults.expect(ContainerLostError, client.execute("1"))
+            with pytest.raises(RuntimeError, match="not running"):
+                _ = container.port
+            await client.disconnect()
+        finally:
+            endpoints.forget(real)
 
 
 async def gateway_of(client: ExecutionClient) -> psutil.Process:
