@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
 import logging
 from types import TracebackType
 from typing import Any, Self
 
+from ipybox import graces
 from ipybox.endpoints import find_container, find_token
 from ipybox.errors import (
     ConnectFailedError,
-    ConnectionLostError,
     ContainerLostError,
     ExecutionFailedError,
     InvalidArgumentError,
@@ -24,10 +23,11 @@ from ipybox.errors import (
 )
 from ipybox.events import Event, EventName
 from ipybox.execution import DEFAULT_TIMEOUT, Execution, check_execution_timeout
-from ipybox.kernel.channel import container_lost
+from ipybox.kernel.endings import container_lost
 from ipybox.kernel.gateway import Gateway
 from ipybox.kernel.requests import complete
 from ipybox.kernel.session import InputCallback, KernelSession
+from ipybox.kernel.stopping import stop
 from ipybox.lifetimes import shielded
 from ipybox.outputs.limits import OutputLimits
 from ipybox.outputs.result import ExecutionResult
@@ -35,14 +35,6 @@ from ipybox.outputs.spill import SpillTarget
 from ipybox.plugins import registry
 from ipybox.spec import check_port, check_timeout, check_token
 
-INTERRUPT_GRACE_SECONDS = 2.0
-PROBE_GRACE_SECONDS = 1.0
-RESTART_GRACE_SECONDS = 20.0
-RECONNECT_GRACE_SECONDS = 2.5
-INTERRUPTS = 2
-"""One may fall between two steps of the kernel, or be caught by the code."""
-MIN_SILENCE_SECONDS = 2.0
-"""However short the grace: a gateway that is busy is not one that is silent."""
 COMPLETION_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
@@ -76,19 +68,21 @@ class ExecutionClient:
         *,
         token: str | None = None,
         limits: OutputLimits | None = None,
-        interrupt_grace: float = INTERRUPT_GRACE_SECONDS,
-        probe_grace: float = PROBE_GRACE_SECONDS,
-        restart_grace: float = RESTART_GRACE_SECONDS,
-        reconnect_grace: float = RECONNECT_GRACE_SECONDS,
+        interrupt_grace: float = graces.DEFAULT.interrupt,
+        probe_grace: float = graces.DEFAULT.probe,
+        restart_grace: float = graces.DEFAULT.restart,
+        reconnect_grace: float = graces.DEFAULT.reconnect,
     ) -> None:
         if port is None:
             raise InvalidArgumentError("port is None; it must be a number from 1 to 65535.")
         check_port(port)
         check_timeout("heartbeat_interval", heartbeat_interval)
-        check_timeout("interrupt_grace", interrupt_grace)
-        check_timeout("probe_grace", probe_grace)
-        check_timeout("restart_grace", restart_grace)
-        check_timeout("reconnect_grace", reconnect_grace)
+        self._graces = graces.Graces(
+            interrupt=interrupt_grace,
+            probe=probe_grace,
+            restart=restart_grace,
+            reconnect=reconnect_grace,
+        )
         if not isinstance(host, str) or not host or any(sign in host for sign in "/@?#[] \0"):
             raise InvalidArgumentError(f"host is {host!r}; it must be a host name or address.")
         if limits is not None and not isinstance(limits, OutputLimits):
@@ -98,10 +92,6 @@ class ExecutionClient:
         self.host = host
         self.limits = limits or OutputLimits()
         self._heartbeat_interval = heartbeat_interval
-        self._interrupt_grace = interrupt_grace
-        self._probe_grace = probe_grace
-        self._restart_grace = restart_grace
-        self._reconnect_grace = reconnect_grace
         self._replacing: asyncio.Task[None] | None = None
         self._lost: IpyboxError | None = None  # why there is no kernel in place of a stuck one
         self._token = token
@@ -252,7 +242,7 @@ class ExecutionClient:
                 self._session = await KernelSession.open(
                     gateway,
                     heartbeat_interval=self._heartbeat_interval,
-                    reconnect_grace=self._reconnect_grace,
+                    reconnect_grace=self._graces.reconnect,
                     max_message=self.limits.message,
                     startup=registry().kernel_startup(),
                     tell=registry().emit,
@@ -274,7 +264,7 @@ class ExecutionClient:
         container = find_container(self.host, self.port)
         if container is None:
             return None
-        await asyncio.wait({container.ended}, timeout=self._probe_grace)
+        await asyncio.wait({container.ended}, timeout=self._graces.probe)
         return None if container.status is None else container_lost(container.status)
 
     async def _give_up(self, execution: Execution) -> KernelState:
@@ -285,31 +275,13 @@ class ExecutionClient:
         if not session.is_running(execution):
             execution.fail(ExecutionFailedError("It was given up before its turn came."))
             return "preserved"
-        for _ in range(INTERRUPTS):
-            try:
-                async with asyncio.timeout(max(self._interrupt_grace, MIN_SILENCE_SECONDS)):
-                    await session.interrupt(only=execution)
-            except (TimeoutError, TransportError) as error:
-                # Who does not take an interrupt will not start a new kernel either.
-                silent = ConnectionLostError(
-                    f"The gateway at {self.host}:{self.port} does not answer: "
-                    f"{type(error).__name__} {error}".rstrip()
-                )
-                await shielded(session.aclose(silent, delete=False))
-                return "lost"
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._interrupt_grace / INTERRUPTS):
-                    await execution.wait()
-                # A connection that broke meanwhile has ended the wait too.
-                if session.connected and await session.verify(self._probe_grace):
-                    return "preserved"
-                break
-        if session.connected:
-            # The caller need not wait for it; who comes next does.
+        stopped = await stop(session, execution, self._graces)
+        if stopped == "stuck":
+            # The caller need not wait for a new kernel; who comes next does.
             self._replacing = asyncio.create_task(
                 self._replace_stuck(session), name="ipybox new kernel"
             )
-        return "lost"
+        return "preserved" if stopped == "preserved" else "lost"
 
     async def _replace_stuck(self, session: KernelSession) -> None:
         """A new kernel for one that does not stop; where none comes, the container goes."""
@@ -317,12 +289,12 @@ class ExecutionClient:
             "The kernel was given up: it did not stop when it was interrupted."
         )
         try:
-            async with asyncio.timeout(self._restart_grace):
+            async with asyncio.timeout(self._graces.restart):
                 await self._replace(session, reason)
             return
         except TimeoutError:
             self._lost = KernelDiedError(
-                f"There was no new kernel within {self._restart_grace} s (restart_grace)."
+                f"There was no new kernel within {self._graces.restart} s (restart_grace)."
             )
         except IpyboxError as error:
             self._lost = error

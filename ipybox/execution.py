@@ -61,6 +61,7 @@ class Execution:
         self.code = code
         self.stdin = stdin
         self.questions: asyncio.Queue[InputRequestContent] = asyncio.Queue()
+        self.requests: list[str] = []  # the ids of the answers to the questions
         self._spill = None if spill is None else Spill(spill)
         self._state = ExecutionState(limits, self._spill)
         self._late = OutputCollector(limits)

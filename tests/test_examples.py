@@ -17,13 +17,17 @@ PRINTED = {
     "05_plots.py": r"^Saved output\.png: \d+×\d+$",
     "06_bind_mounts.py": r"^HELLO WORLD$",
     "07_environment_variables.py": r"^Debug mode enabled$",
+    "08_input.py": r"^Hello Ada, your password has 6 characters$",
+    "09_much_output.py": r"^In the file: 588890 bytes\nLate: from a thread that outlived the cell$",
 }
+OURS = 2
+"""Examples of what the usage page does not have."""
 
 
 def test_one_for_each_section_of_the_usage_page() -> None:
     page = (Path(__file__).parent / "contract/usage_page.md").read_text()
-    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == sorted(PRINTED)
-    assert len(PRINTED) == len(re.findall(r"^## ", page, re.M))
+    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == sorted(PRINTED), "untested"
+    assert len(PRINTED) - OURS == len(re.findall(r"^## ", page, re.M))
 
 
 @pytest.mark.timeout(300)

@@ -210,8 +210,12 @@ class Merge:
         self._texts: tuple[deque[Text | Barrier], ...] = tuple(deque() for _ in LANE_NAMES)
         self._packets: deque[Packet] = deque()
         self._passed = 0  # the last barrier that was released
+        self.size = 0
+        """Bytes that wait for their place."""
 
     def add(self, token: Text | Barrier | Packet) -> None:
+        if not isinstance(token, Barrier):
+            self.size += len(token.data)
         if isinstance(token, Packet):
             self._packets.append(token)
         else:
@@ -219,6 +223,11 @@ class Merge:
 
     def take(self, *, all_in: bool = False) -> Iterator[Text | Packet]:
         """What is in its place now. ``all_in``: nothing more comes, so that nothing waits."""
+        for item in self._take(all_in):
+            self.size -= len(item.data)
+            yield item
+
+    def _take(self, all_in: bool) -> Iterator[Text | Packet]:
         while True:
             waiting = self._packets[0].barrier if self._packets else 0
             for lane in self._texts:

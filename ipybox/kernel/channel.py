@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
-from ipybox.backend import ExitStatus
 from ipybox.endpoints import find_container
 from ipybox.errors import (
     ConnectFailedError,
@@ -23,6 +22,7 @@ from ipybox.errors import (
     ProtocolError,
 )
 from ipybox.kernel.connection import count_at_gateway, open_connection
+from ipybox.kernel.endings import connection_lost, container_lost, kernel_died
 from ipybox.kernel.gateway import Gateway
 from ipybox.kernel.heartbeat import Heartbeat
 from ipybox.kernel.messages import (
@@ -144,7 +144,7 @@ class KernelChannel:
         return self._framing == RESUME_SUBPROTOCOL
 
     async def request(
-        self, channel: Channel, msg_type: str, content: dict[str, Any], sink: Sink | None
+        self, channel: Channel, msg_type: str, content: dict[str, Any], sink: Sink
     ) -> str:
         """Sends a request; what answers it goes to ``sink``, until :meth:`release`."""
         if self._ended is not None:
@@ -154,9 +154,8 @@ class KernelChannel:
         frame = encode(
             channel, msg_type, content, msg_id=msg_id, session=self._session, subprotocol=framing
         )
-        if sink is not None:
-            self._sinks[msg_id] = sink
-            self._heartbeat.set_busy(True)
+        self._sinks[msg_id] = sink
+        self._heartbeat.set_busy(True)
         try:
             async with self._sending:
                 await self._send(msg_id, frame)
@@ -192,10 +191,10 @@ class KernelChannel:
             if self.delivers_all:
                 return  # the reader connects again, and sends what was not received
             await asyncio.wait([self._reader])  # it finds out why
-            raise self._ended or self._lost("") from error
+            raise self._ended or connection_lost(self._kernel_id) from error
 
     async def _run(self) -> None:
-        error: IpyboxError = self._lost("")
+        error: IpyboxError = connection_lost(self._kernel_id)
         try:
             while True:
                 why = await self._read_connection()
@@ -205,7 +204,7 @@ class KernelChannel:
                     error = why
                     return
                 if not self.delivers_all:
-                    error = self._container_lost() or self._lost(why)
+                    error = self._container_lost() or connection_lost(self._kernel_id, why)
                     return
                 log.info("kernel %s: the connection broke (%s)", self._kernel_id, why)
                 await self._reconnect(why)
@@ -303,11 +302,15 @@ class KernelChannel:
             except (ConnectionLostError, KernelDiedError):
                 raise
             except IpyboxError as error:
-                raise self._container_lost() or self._lost(f"{why}; {error}") from error
+                raise self._container_lost() or connection_lost(
+                    self._kernel_id, f"{why}; {error}"
+                ) from error
             if lost := self._container_lost():
                 raise lost
             if left <= 0:
-                raise self._lost(f"{detail}, for {self._grace} s (reconnect_grace)")
+                raise connection_lost(
+                    self._kernel_id, f"{detail}, for {self._grace} s (reconnect_grace)"
+                )
             await asyncio.sleep(RETRY_SECONDS)
 
     def _container_lost(self) -> ContainerLostError | None:
@@ -332,13 +335,6 @@ class KernelChannel:
         else:
             log.debug("unrouted %s on %s", message.header.msg_type, message.channel)
 
-    def _lost(self, detail: str) -> ConnectionLostError:
-        why = f" ({detail})" if detail else ""
-        return ConnectionLostError(
-            f"The connection to kernel {self._kernel_id} was lost{why}. "
-            "Call connect() for a new kernel, if the container is still there."
-        )
-
     def _end(self, error: IpyboxError) -> None:
         if self._ended is not None:
             return
@@ -347,29 +343,3 @@ class KernelChannel:
         for sink in sinks.values():
             sink.fail(error)
         self._on_death(error)
-
-
-def kernel_died(
-    kernel_id: str, exit_code: int | None, *, out_of_memory: bool = False
-) -> KernelDiedError:
-    """The error for a kernel whose process has ended."""
-    how = "" if exit_code is None else f" with exit code {exit_code}"
-    if exit_code is not None and exit_code < 0:
-        how = f" by signal {-exit_code}"
-    why = ", out of memory" if out_of_memory else ""
-    return KernelDiedError(
-        f"Kernel {kernel_id} died{how}{why}; its variables are lost. restart() gives a new one.",
-        exit_code,
-        out_of_memory=out_of_memory,
-    )
-
-
-def container_lost(status: ExitStatus) -> ContainerLostError:
-    """The error for a container that has ended."""
-    how = "" if status.code is None else f", exit code {status.code}"
-    why = ", out of memory" if status.out_of_memory else ""
-    return ContainerLostError(
-        f"The container has ended{how}{why}, and the kernel with it. Start another container.",
-        status.code,
-        out_of_memory=status.out_of_memory,
-    )

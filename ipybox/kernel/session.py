@@ -41,6 +41,7 @@ class Runnable(Sink, LateSink, Protocol):
     code: str
     stdin: InputCallback | None
     questions: asyncio.Queue[InputRequestContent]
+    requests: list[str]
 
     @property
     def done(self) -> bool: ...
@@ -122,6 +123,11 @@ class KernelSession:
         if self._channel.ended is not None:
             raise copy.copy(self._channel.ended)
         return self._channel
+
+    @property
+    def address(self) -> str:
+        """Of the gateway."""
+        return self._gateway.address
 
     @property
     def connected(self) -> bool:
@@ -219,6 +225,8 @@ class KernelSession:
                 answering.cancel()
             if self._channel is not None:
                 self._channel.release(msg_id, late=execution)
+                for answer_id in execution.requests:
+                    self._channel.release(answer_id)
             error = type(execution.failure).__name__ if execution.failure else None
             ended = Event(name="execution.ended", subject=self.kernel_id, data={"error": error})
             self._tell(ended)
@@ -239,7 +247,10 @@ class KernelSession:
                 await self.interrupt(only=execution)
                 return
             with contextlib.suppress(IpyboxError):  # the execution is told by the channel
-                await self.channel.request("stdin", "input_reply", {"value": line}, None)
+                # Kept until the execution ends: a connection may break under it.
+                execution.requests.append(
+                    await self.channel.request("stdin", "input_reply", {"value": line}, execution)
+                )
 
 
 async def _ask(callback: InputCallback, question: InputRequestContent) -> str:

@@ -62,7 +62,7 @@ async def test_the_fork_server_is_fit_to_fork(local: str) -> None:
             kinds = [os.readlink(fd) for fd in folder.iterdir()]
             assert not [kind for kind in kinds if "eventfd" in kind], kinds  # ZMQ has these
             assert len([kind for kind in kinds if "eventpoll" in kind]) == 1  # its selector
-            (path,) = Path(tempfile.gettempdir()).glob("ipybox-*/tmp/f-*/s")
+            (path,) = Path(tempfile.gettempdir(), container.id).glob("tmp/f-*/s")
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
             assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
             rows = (await client.status())["kernels"]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ipybox import ExecutionClient, ExecutionContainer, OutputLimits
+from ipybox.kernel.requests import Reply
 
 LINES = 1_000_000
 LIMITS = OutputLimits(text=64 * 1024 * 1024, outputs=5000)
@@ -182,7 +183,8 @@ async def test_the_containers_log_stays_small(local: str) -> None:
                 for i in range(10_000): logging.getLogger("IPKernelApp").critical("z" * 300)
             """)
             for _ in range(300):
-                await client._connected().channel.request("shell", "x" * 10_000, {}, None)
+                channel = client._connected().channel
+                await channel.request("shell", "x" * 10_000, {}, Reply(idle=False))
             await client.execute("1")
         inner = container._container
         log = Path(inner._root / "log")  # type: ignore[union-attr]

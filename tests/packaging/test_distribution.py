@@ -8,7 +8,10 @@ import zipfile
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import ipybox_runtime
 import pytest
+
+from ipybox.kernel import versions
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -90,3 +93,10 @@ def test_modules_stay_small() -> None:
         if (lines := len(path.read_text().splitlines())) > 350
     }
     assert not long
+
+
+def test_one_version_and_one_protocol() -> None:
+    """What the package, the library and the runtime say of themselves."""
+    assert PROJECT["version"] == versions.VERSION == ipybox_runtime.RUNTIME_VERSION
+    assert versions.PROTOCOL == ipybox_runtime.PROTOCOL
+    assert versions.RESUME_SUBPROTOCOL == ipybox_runtime.RESUME_SUBPROTOCOL

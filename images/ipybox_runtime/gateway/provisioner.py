@@ -85,7 +85,13 @@ class RuntimeProvisioner(KernelProvisionerBase):  # type: ignore[misc]
             cwd=str(kwargs.get("cwd") or Path.cwd()),
             env=kwargs["env"],
         )
-        self.process = await self._start(launch)
+        try:
+            self.process = await self._start(launch)
+        except BaseException:
+            relay.finish()
+            self.parent.cleanup_connection_file()
+            await self.cleanup()
+            raise
         relay.start()
         return self.connection_info
 

@@ -208,7 +208,9 @@ class Relay:
             asyncio.get_running_loop().remove_reader(fd)
 
     def _pass_on(self, *, all_in: bool = False) -> None:
-        for item in self._merge.take(all_in=all_in):
+        # Code may write marks of its own, and wait for what never comes.
+        stuck = self._merge.size > 2 * max(self.max_message, STREAM_BYTES)
+        for item in self._merge.take(all_in=all_in or stuck):
             if isinstance(item, Text):
                 self._add_text(item)
                 continue

@@ -136,6 +136,7 @@ def prepare_shell() -> None:
 
 def run_kernel(launch: KernelLaunch, messages_fd: int) -> None:
     """Runs a kernel in this process, until it is asked to end."""
+    os.set_inheritable(messages_fd, False)
     messages = socket.socket(fileno=messages_fd)
     # Copies of our own: the code may turn 1 and 2 elsewhere.
     outlet = Outlet([os.dup(1), os.dup(2)], messages, launch.secret)

@@ -15,6 +15,7 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 from dataclasses import dataclass, field
 
 del sys.path[0]  # this file's folder, whose modules are no top-level ones
@@ -194,6 +195,7 @@ def main() -> None:
     os.environ.clear()
     os.environ.update(launch.env)
     os.chdir(launch.cwd)
+    tempfile.tempdir = None  # found anew, in the kernel's own environment
     reseed()
     from ipybox_runtime.kernel.app import run_kernel
 

@@ -1,0 +1,27 @@
+"""The code asks, and a callback answers."""
+
+import asyncio
+
+from ipybox import ExecutionClient, ExecutionContainer
+
+
+def answer(prompt: str, password: bool) -> str:
+    # Here a program would ask its user, without showing what is typed for a password
+    return "secret" if password else "Ada"
+
+
+async def main() -> None:
+    async with ExecutionContainer() as container:
+        async with ExecutionClient(host="localhost", port=container.port) as client:
+            code = """
+                import getpass
+                name = input("Your name? ")
+                word = getpass.getpass("Your password? ")
+                print(f"Hello {name}, your password has {len(word)} characters")
+            """
+            result = await client.execute(code, stdin=answer)
+            print(result.text)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,47 @@
+"""Stops an execution that does not end by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Literal
+
+from ipybox.errors import ConnectionLostError, TransportError
+from ipybox.graces import Graces
+from ipybox.kernel.session import KernelSession, Runnable
+from ipybox.lifetimes import shielded
+
+INTERRUPTS = 2
+"""One may fall between two steps of the kernel, or be caught by the code."""
+MIN_SILENCE_SECONDS = 2.0
+"""However short the grace: a gateway that is busy is not one that is silent."""
+
+Stopped = Literal["preserved", "lost", "stuck"]
+
+
+async def stop(session: KernelSession, execution: Runnable, graces: Graces) -> Stopped:
+    """Interrupts what runs, and asks the kernel whether it is well.
+
+    "preserved": it is. "stuck": it needs to be replaced. "lost": the kernel is gone, or
+    the gateway does not answer; in the latter case the session is closed.
+    """
+    for _ in range(INTERRUPTS):
+        try:
+            async with asyncio.timeout(max(graces.interrupt, MIN_SILENCE_SECONDS)):
+                await session.interrupt(only=execution)
+        except (TimeoutError, TransportError) as error:
+            # Who does not take an interrupt will not start a new kernel either.
+            silent = ConnectionLostError(
+                f"The gateway at {session.address} does not answer: "
+                f"{type(error).__name__} {error}".rstrip()
+            )
+            await shielded(session.aclose(silent, delete=False))
+            return "lost"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(graces.interrupt / INTERRUPTS):
+                await execution.wait()
+            # A connection that broke meanwhile has ended the wait too.
+            if session.connected and await session.verify(graces.probe):
+                return "preserved"
+            break
+    return "stuck" if session.connected else "lost"
