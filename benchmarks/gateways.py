@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 
@@ -21,31 +20,18 @@ POLL_SECONDS = 0.002
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeGateway:
-    """Ours, without a backend around it. ``folder``: where its sockets are."""
+    """Ours, without a backend around it."""
 
     port: int
     token: str
-    folder: Path
 
     async def until_it_forks(self) -> None:
         """Returns once its fork server takes orders. The gateway must answer already."""
         headers = {"Authorization": f"token {self.token}"}
         url = f"http://127.0.0.1:{self.port}/ipybox/v1/status"
         async with httpx.AsyncClient(headers=headers, trust_env=False) as http:
-            while "fork_server_ready" in (status := (await http.get(url)).json()):
-                if status["fork_server_ready"]:
-                    return
+            while not (await http.get(url)).json()["fork_server_ready"]:
                 await asyncio.sleep(POLL_SECONDS)
-        await self._until_it_hangs_up()
-
-    async def _until_it_hangs_up(self) -> None:
-        """For a runtime that does not tell: a fork server that is asked for nothing ends
-        the connection, once it has come to read it."""
-        (path,) = self.folder.glob("f-*/s")
-        reader, writer = await asyncio.open_unix_connection(path)
-        writer.write_eof()
-        await reader.read()
-        writer.close()
 
 
 @asynccontextmanager
@@ -63,7 +49,7 @@ async def runtime_gateway() -> AsyncIterator[RuntimeGateway]:
             process.stdin.write(json.dumps({"token": token}).encode() + b"\n")
             port = json.loads(await process.stdout.readline())["port"]
             await until_it_answers(port)
-            yield RuntimeGateway(port=port, token=token, folder=Path(folder))
+            yield RuntimeGateway(port=port, token=token)
         finally:
             process.stdin.close()
             await process.wait()

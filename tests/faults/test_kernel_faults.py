@@ -157,7 +157,7 @@ async def test_many_processes(container: ExecutionContainer, faults: Tries) -> N
         error = await faults.expect(IpyboxError, client.execute(bomb, timeout=2))
         assert isinstance(error, ExecutionTimeoutError)
         assert error.text is not None
-        assert error.text.startswith("forked")
+        assert "forked" in error.text  # newer Pythons warn of a fork among threads
         await client.restart()
         await works(client)
         count = "import os; print(len([1 for p in os.listdir('/proc') if p.isdigit() and b'600' in open(f'/proc/{p}/cmdline','rb').read()]))"  # noqa: E501
