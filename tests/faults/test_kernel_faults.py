@@ -97,9 +97,9 @@ async def test_code_that_does_not_stop(
 
 async def test_interrupts_at_any_time(client: ExecutionClient, faults: Tries) -> None:
     """In mid-print, between executions, twice in a row: no line is lost or doubled."""
-    for wait in range(TRIES * 2):
+    for wait in range(TRIES * 6):
         execution = await client.submit("i = 0\nwhile True:\n    print(i); i += 1")
-        await asyncio.sleep(wait * 0.007)
+        await asyncio.sleep(wait * 0.0037)
         await client.interrupt()
         error = await faults.expect(ExecutionInterruptedError, execution.result(10))
         assert isinstance(error, ExecutionInterruptedError)
@@ -133,7 +133,7 @@ async def test_killing_the_parent(backend: str, faults: Tries) -> None:
                         await faults.well(client.execute(kill, timeout=10))
                         await works(client)
                     except (ContainerLostError, KernelDiedError) as error:
-                        assert error.text in (None, "1", "1\n2")
+                        assert error.text in (None, "1", "1\n2", "42")
                         if isinstance(error, ContainerLostError):
                             break
                         try:

@@ -7,7 +7,8 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import get_ident
 from types import FrameType
 from typing import Any
@@ -129,7 +130,23 @@ class Outlet:
             if not self.owned:
                 raise
             end_process(EXIT_CUT_OFF)  # it can't be heard any more: so its end is told
-        if self._interrupted:
+        self._raise_interrupt()
+
+    @contextmanager
+    def uninterrupted(self) -> Iterator[None]:
+        """For what an interrupt in its middle would lose; it is raised at the end."""
+        in_main = get_ident() == self._main_thread  # interrupts are raised there alone
+        if in_main:
+            self._writing = True
+        try:
+            yield
+        finally:
+            if in_main:
+                self._writing = False
+        self._raise_interrupt()
+
+    def _raise_interrupt(self) -> None:
+        if self._interrupted and get_ident() == self._main_thread:
             self._interrupted = False
             raise KeyboardInterrupt
 
@@ -137,7 +154,9 @@ class Outlet:
         self, pipe: int | None, data: bytes, taken: tuple[bytearray, int] | None
     ) -> bool:
         """Writes if there is room."""
-        self._writing = get_ident() == self._main_thread
+        in_main = get_ident() == self._main_thread
+        if in_main:
+            self._writing = True
         try:
             if pipe is None:
                 self._messages.send(data, SEND_FLAGS)
@@ -148,12 +167,14 @@ class Outlet:
         except BlockingIOError:
             return False
         finally:
-            self._writing = False
+            if in_main:
+                self._writing = False
         return True
 
     def _is_fork(self) -> None:
         """In a child of the kernel."""
         self.owned = False
+        self._main_thread = get_ident()
         self._lock = threading.RLock()  # another thread of the parent may hold the old one
 
 

@@ -168,9 +168,10 @@ class OutputStream(io.TextIOBase):
         """Other threads may append meanwhile: what is here now is taken, one by one."""
         chunks = self._chunks
         if chunks:
-            self._chunks_size = 0
-            text = "".join([chunks.popleft() for _ in range(len(chunks))])
-            self._pending += text.encode("utf-8", "backslashreplace")
+            with self._console.outlet.uninterrupted():
+                self._chunks_size = 0
+                text = "".join([chunks.popleft() for _ in range(len(chunks))])
+                self._pending += text.encode("utf-8", "backslashreplace")
 
     def renew_lock(self) -> None:
         """In a forked child, where a thread that is not there may hold the old one."""
