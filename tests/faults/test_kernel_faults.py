@@ -142,6 +142,24 @@ async def test_killing_the_parent(backend: str, faults: Tries) -> None:
                             break
 
 
+async def test_a_process_that_is_left_behind(client: ExecutionClient, faults: Tries) -> None:
+    """It has left the kernel's group, and floods what was the kernel's output."""
+    for _ in range(3):
+        code = """
+            import os, subprocess
+            left = subprocess.Popen(["yes"], start_new_session=True)
+            print("left", left.pid)
+            os._exit(1)
+        """
+        error = await faults.expect(KernelDiedError, client.execute(code))
+        assert "left" in (error.text or "")
+        await client.restart()
+        await works(client)
+        left = next(int(word) for word in (error.text or "").split() if word.isdigit())
+        alive = f"import os\nwhile os.path.exists('/proc/{left}'): pass"
+        await faults.well(client.execute(alive, timeout=10))  # nobody reads what it writes
+
+
 async def test_many_processes(container: ExecutionContainer, faults: Tries) -> None:
     """They are in the kernel's group, and go with it."""
     bomb = """

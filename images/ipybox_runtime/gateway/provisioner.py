@@ -1,5 +1,6 @@
 """How kernels come to life: forked, or else spawned."""
 
+import asyncio
 import logging
 import os
 import shutil
@@ -118,7 +119,8 @@ class RuntimeProvisioner(KernelProvisionerBase):  # type: ignore[misc]
 
     async def cleanup(self, restart: bool = False) -> None:
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            # Code may have filled it with anything.
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def get_provisioner_info(self) -> dict[str, Any]:
         return {"pid": self.process.pid if self.process else None}

@@ -29,6 +29,7 @@ from ipybox_runtime.wire import (
 READ_BYTES = 64 * 1024
 READS = 16
 """Of each lane in one go; then other kernels have their turn."""
+LAST_READS = 64
 STREAM_BYTES = 256 * 1024
 """Text is put together to messages of about this size, where it comes fast."""
 READS_IN_A_ROW = 3
@@ -124,8 +125,13 @@ class Relay:
         """The kernel has ended: passes on all that it has left, and closes."""
         if self.ended:
             return
-        while self._read():
-            pass
+        # As much as the system can hold of it, and no more: a process that it has left
+        # behind may go on writing.
+        for _ in range(LAST_READS):
+            if not self._read_messages():
+                break
+        for lane in range(len(self._pipes)):
+            self._read_pipe(lane)
         self.pause()
         self.ended = True
         self._pass_on(all_in=True)
@@ -136,14 +142,12 @@ class Relay:
         if not self.hello.done():
             self.hello.cancel()
 
-    def _read(self) -> bool:
-        """Reads what is there. Returns whether there may be more."""
+    def _read(self) -> None:
         # Messages first: the marks that belong to them are in the pipes by then.
-        more = self._read_messages()
+        self._read_messages()
         for lane in range(len(self._pipes)):
-            more |= self._read_pipe(lane)
+            self._read_pipe(lane)
         self._pass_on()
-        return more
 
     def _readable(self) -> None:
         now = time.monotonic()
@@ -159,6 +163,7 @@ class Relay:
             self._gulp = asyncio.get_running_loop().call_later(GULP_SECONDS, self.resume)
 
     def _read_messages(self) -> bool:
+        """Returns whether there may be more."""
         for _ in range(READS):
             try:
                 data = self._messages.recv(READ_BYTES)
@@ -188,18 +193,17 @@ class Relay:
             self._stream = self._stream[4 + size :]
         return found
 
-    def _read_pipe(self, lane: int) -> bool:
+    def _read_pipe(self, lane: int) -> None:
         for _ in range(READS):
             try:
                 data = os.read(self._pipes[lane], READ_BYTES)
             except BlockingIOError:
-                return False
+                return
             if not data:
                 self._closed(self._pipes[lane])
-                return False
+                return
             for token in self._lanes[lane].feed(data, drained=len(data) < READ_BYTES):
                 self._merge.add(token)
-        return True
 
     def _closed(self, fd: int) -> None:
         """Nobody has the other end any more."""
