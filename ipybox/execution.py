@@ -58,7 +58,7 @@ class Execution:
                 f"stdin is a {type(stdin).__name__}; it must be callable with the prompt and "
                 "whether it is for a password."
             )
-        self.code = code
+        self.code = str.__str__(code)  # of subclasses, what they hold
         self.stdin = stdin
         self.questions: asyncio.Queue[InputRequestContent] = asyncio.Queue()
         self.requests: list[str] = []  # the ids of the answers to the questions

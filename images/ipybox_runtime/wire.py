@@ -234,7 +234,7 @@ class Merge:
                 yield from self._before_barrier(lane, max(waiting, self._passed + 1))
             if not self._packets:
                 break
-            if waiting and not all_in and not all(self._texts):
+            if waiting > self._passed and not all_in and not all(self._texts):
                 break  # a lane has still to reach it
             self._passed = max(waiting, self._passed)
             yield self._packets.popleft()

@@ -17,6 +17,7 @@ from ipybox.errors import (
     ConnectFailedError,
     ConnectionLostError,
     ContainerLostError,
+    InvalidArgumentError,
     IpyboxError,
     KernelDiedError,
     ProtocolError,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 CONFIRM_BYTES = 512 * 1024
 CONFIRM_FRAMES = 256
 RETRY_SECONDS = 0.05
+MAX_REQUEST_BYTES = 60 * 1024 * 1024
 TOO_BIG = 1009  # RFC 6455, 7.4.1
 
 log = logging.getLogger(__name__)
@@ -154,6 +156,11 @@ class KernelChannel:
         frame = encode(
             channel, msg_type, content, msg_id=msg_id, session=self._session, subprotocol=framing
         )
+        if len(frame) > MAX_REQUEST_BYTES:
+            raise InvalidArgumentError(
+                f"the code takes {len(frame):,} bytes as a message; at most "
+                f"{MAX_REQUEST_BYTES:,} are possible. Put data into a file that is bound."
+            )
         self._sinks[msg_id] = sink
         self._heartbeat.set_busy(True)
         try:
@@ -231,9 +238,7 @@ class KernelChannel:
                     await self._count(frame)
                 self._route(decode(frame, V1_SUBPROTOCOL if self.delivers_all else self._framing))
         except ConnectionClosed as closed:
-            if self._connection.protocol.close_sent and (
-                self._connection.protocol.close_sent.code == TOO_BIG
-            ):
+            if closed.sent and closed.sent.code == TOO_BIG and not closed.rcvd_then_sent:
                 return ProtocolError(
                     f"a message of more than {self._max_message} bytes came (limits.message)"
                 )

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 OPEN_SECONDS = 70.0
 """A gateway answers the handshake when the kernel is up; a stock one gives up after 60 s."""
 CLOSE_SECONDS = 2.0
-FRAME_OVERHEAD_BYTES = 64 * 1024
-"""What a frame has besides the content that is capped."""
+FRAME_OVERHEAD_BYTES = 4 * 1024 * 1024
+"""What a frame may have besides what is capped; so a piece of text, which has a cap of its
+own, always fits."""
 HTTP_GONE = 410  # from ipybox_runtime: the kernel died before it could be talked to
 CLOSE_GONE = 4410  # from ipybox_runtime: what was missed is not kept any more
 

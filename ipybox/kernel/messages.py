@@ -129,8 +129,14 @@ Content = TypeVar("Content", bound=msgspec.Struct)
 
 def content_of(message: Message, kind: type[Content]) -> Content:
     """The content of a message as ``kind``. Raises ProtocolError, and nothing else."""
+    decoder = _content_decoder(kind)
     try:
-        content: Content = _content_decoder(kind).decode(message.content)
+        try:
+            content: Content = decoder.decode(message.content)
+        except UnicodeDecodeError:
+            # File names that are no text travel as the bytes that they are.
+            text = bytes(message.content).decode(errors="replace")
+            content = decoder.decode(text)
         return content
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ProtocolError(

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from ipybox.errors import (
+    ExecutionFailedError,
     InputFailedError,
     IpyboxError,
     NotConnectedError,
@@ -71,7 +72,8 @@ class KernelSession:
         self._channel: KernelChannel | None = None
         self._queue: asyncio.Queue[Runnable] = asyncio.Queue()
         self._running: Runnable | None = None
-        self._interrupting = asyncio.Lock()
+        self.interrupting = asyncio.Lock()
+        """Held by who interrupts: the next execution does not start meanwhile."""
         self._worker: asyncio.Task[None] | None = None
 
     @classmethod
@@ -141,18 +143,21 @@ class KernelSession:
     def is_running(self, execution: Runnable) -> bool:
         return self._running is execution
 
-    async def interrupt(self, only: Runnable | None = None) -> None:
-        """Interrupts what runs; with ``only``, nothing but that."""
-        async with self._interrupting:  # the next execution is not started meanwhile
-            running = self._running
-            if only is not None and (running is not only or only.done):
+    async def interrupt(self) -> None:
+        """Interrupts what runs."""
+        async with self.interrupting:
+            await self.interrupt_only(self._running)
+
+    async def interrupt_only(self, execution: Runnable | None) -> None:
+        """Interrupts this execution, if it runs. Whoever calls it holds ``interrupting``."""
+        if execution is not None:
+            if self._running is not execution or execution.done:
                 return
-            if running is not None:
-                # A kernel that has not begun yet ignores an interrupt.
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(BEGIN_SECONDS):
-                        await running.wait_begun()
-            await self._gateway.interrupt_kernel(self.kernel_id)
+            # A kernel that has not begun yet ignores an interrupt.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BEGIN_SECONDS):
+                    await execution.wait_begun()
+        await self._gateway.interrupt_kernel(self.kernel_id)
 
     async def verify(self, seconds: float) -> bool:
         """Whether the kernel answers, within so many seconds."""
@@ -203,6 +208,11 @@ class KernelSession:
                 await self._run(execution)
             except IpyboxError as error:
                 execution.fail(error)
+            except Exception as error:  # a fault of ours: it must not stop those behind it
+                log.exception("an execution could not be run")
+                failed = ExecutionFailedError(f"It could not be run: {type(error).__name__}")
+                failed.__cause__ = error
+                execution.fail(failed)
             finally:
                 self._running = None
 
@@ -218,7 +228,7 @@ class KernelSession:
             )
         try:
             await execution.wait()
-            async with self._interrupting:
+            async with self.interrupting:
                 pass  # an interrupt that is on its way belongs to this execution
         finally:
             if answering is not None:
@@ -244,7 +254,8 @@ class KernelSession:
                 )
                 failed.__cause__ = error
                 execution.decide(failed)
-                await self.interrupt(only=execution)
+                async with self.interrupting:
+                    await self.interrupt_only(execution)
                 return
             with contextlib.suppress(IpyboxError):  # the execution is told by the channel
                 # Kept until the execution ends: a connection may break under it.
@@ -262,7 +273,7 @@ async def _ask(callback: InputCallback, question: InputRequestContent) -> str:
             line = await line
     if not isinstance(line, str):
         raise TypeError(f"it returned a {type(line).__name__}; a str is needed")
-    return line
+    return str.__str__(line)
 
 
 async def _undo_start(gateway: Gateway, starting: asyncio.Future[str]) -> None:

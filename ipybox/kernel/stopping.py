@@ -25,10 +25,15 @@ async def stop(session: KernelSession, execution: Runnable, graces: Graces) -> S
     "preserved": it is. "stuck": it needs to be replaced. "lost": the kernel is gone, or
     the gateway does not answer; in the latter case the session is closed.
     """
+    async with session.interrupting:  # until it is known how the kernel is
+        return await _stop(session, execution, graces)
+
+
+async def _stop(session: KernelSession, execution: Runnable, graces: Graces) -> Stopped:
     for _ in range(INTERRUPTS):
         try:
             async with asyncio.timeout(max(graces.interrupt, MIN_SILENCE_SECONDS)):
-                await session.interrupt(only=execution)
+                await session.interrupt_only(execution)
         except (TimeoutError, TransportError) as error:
             # Who does not take an interrupt will not start a new kernel either.
             silent = ConnectionLostError(

@@ -171,6 +171,18 @@ async def test_forked_workers_print(client: ExecutionClient) -> None:
     assert result.stdout.splitlines()[20:] == ["child", "parent"]
 
 
+async def test_a_fork_that_has_closed_all_ends_all_the_same(client: ExecutionClient) -> None:
+    result = await client.execute("""
+        import os
+        if (pid := os.fork()) == 0:
+            os.closerange(3, 4096)
+            print("nobody hears this", end="")
+            os._exit(7)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    """)
+    assert result.stdout == "7\n"
+
+
 async def test_the_containers_log_stays_small(local: str) -> None:
     async with ExecutionContainer(backend="local") as container:
         async with ExecutionClient(container.port) as client:

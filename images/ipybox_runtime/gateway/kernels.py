@@ -152,11 +152,13 @@ class RuntimeKernelManager(AsyncIOLoopKernelManager):  # type: ignore[misc]
         self.exit_code = await process.exited
         kills = out_of_memory_kills()
         self.out_of_memory = self.exit_code == -9 and kills > self._memory_kills
-        self.relay.finish()
-        self.exited = True
-        self.execution_state = "dead"
-        if not self.parent.closing:
-            self.sessions.push(self.death_frame())
+        try:
+            self.relay.finish()
+        finally:
+            self.exited = True
+            self.execution_state = "dead"
+            if not self.parent.closing:
+                self.sessions.push(self.death_frame())
         if not self.shutting_down:
             self.parent.forget_later(self.kernel_id)
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from ipybox_runtime.kernel.names import HELLO
 from ipybox_runtime.wire import (
     LANE_NAMES,
+    NO_PARENT,
     PACKET_BYTES,
     PACKET_HEAD,
     LaneReader,
@@ -134,13 +135,15 @@ class Relay:
             self._read_pipe(lane)
         self.pause()
         self.ended = True
-        self._pass_on(all_in=True)
-        for fd in (*self._pipes, *self._child_pipes):
-            os.close(fd)
-        self._messages.close()
-        self._child.close()
-        if not self.hello.done():
-            self.hello.cancel()
+        try:
+            self._pass_on(all_in=True)
+        finally:
+            for fd in (*self._pipes, *self._child_pipes):
+                os.close(fd)
+            self._messages.close()
+            self._child.close()
+            if not self.hello.done():
+                self.hello.cancel()
 
     def _read(self) -> None:
         # Messages first: the marks that belong to them are in the pipes by then.
@@ -228,9 +231,11 @@ class Relay:
             if not self.hello.done():
                 self.hello.set_result(None)
         elif message.size > self._packets.max_bytes:
-            _, header, parent = parts_v1(message.data, 3)
-            content = {"bytes": message.size, "msg_type": json.loads(header)["msg_type"]}
-            self._on_frame(self.message(parent, "oversized", content))
+            try:
+                parent = parts_v1(message.data, 3)[2]
+            except ValueError:
+                parent = NO_PARENT
+            self._on_frame(self.message(parent, "oversized", {"bytes": message.size}))
         elif message.data:
             self._on_frame(message.data)
 

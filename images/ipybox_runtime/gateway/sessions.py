@@ -60,9 +60,9 @@ class ClientSession:
     def full(self) -> bool:
         return self._bytes > FULL_BYTES
 
-    def push(self, frame: Frame) -> None:
+    def push(self, frame: Frame, *, reply: bool = False) -> None:
         """Sends a frame to the client; keeps it until the client has confirmed it."""
-        if len(frame) > self._max_message:
+        if reply and len(frame) > self._max_message:
             frame = _reduced(frame)
         if self.resumable or self.wire is not None:
             self._journal.append(frame)
@@ -112,7 +112,7 @@ class ClientSession:
     def _receiver(self, channel: str) -> Callable[[list[bytes]], None]:
         def receive(parts: list[bytes]) -> None:
             _, fed = self._jupyter.feed_identities(parts)
-            self.push(frame_v1(channel.encode(), fed[1:]))
+            self.push(frame_v1(channel.encode(), fed[1:]), reply=True)
 
         return receive
 
@@ -120,9 +120,12 @@ class ClientSession:
 def _reduced(frame: Frame) -> Frame:
     """A reply that is too large: without it, the execution would not end."""
     channel, header, parent, metadata, content = parts_v1(frame, 5)
-    whole = json.loads(content)
+    try:
+        whole = dict(json.loads(content))
+    except (ValueError, TypeError, RecursionError):
+        whole = {}
     kept = {
-        "status": whole.get("status"),
+        "status": str(whole.get("status", "error")),
         "ename": str(whole.get("ename", ""))[:REPLY_TEXT_CHARS],
         "evalue": str(whole.get("evalue", ""))[:REPLY_TEXT_CHARS]
         + f"… ({len(frame)} bytes, which are more than a message may have)",

@@ -122,7 +122,11 @@ class RuntimeWebsocketConnection(BaseKernelWebsocketConnection):  # type: ignore
         session = self.client_session
         data: str | bytes = frame
         if self.subprotocol not in (RESUME_SUBPROTOCOL, V1_SUBPROTOCOL):
-            data = _legacy(frame)
+            try:
+                data = _legacy(frame)
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                self.log.warning("a kernel sent what is no message: %s", error)
+                return
         try:
             written = self.websocket_handler.write_message(data, binary=isinstance(data, bytes))
         except WebSocketClosedError:

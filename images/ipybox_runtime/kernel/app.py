@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from ipykernel.compiler import XCachingCompiler
@@ -17,6 +18,7 @@ from ipykernel.kernelapp import IPKernelApp
 from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.profiledir import ProfileDir, ProfileDirError
 from IPython.paths import get_ipython_dir
+from jupyter_client.jsonutil import json_default
 from traitlets.config import Config
 
 from ipybox_runtime.config import KernelLaunch
@@ -66,6 +68,10 @@ class KernelApp(IPKernelApp):  # type: ignore[misc]
     def init_crash_handler(self) -> None:
         """What is not caught goes to stderr, as in any program."""
 
+    def init_sockets(self) -> None:
+        self.session.pack = functools.partial(pack, self.session.pack)
+        super().init_sockets()
+
     def init_poller(self) -> None:
         """The gateway ends its kernels; the fork server may go before them."""
 
@@ -103,6 +109,15 @@ class KernelApp(IPKernelApp):  # type: ignore[misc]
     def reset_io(self) -> None:
         self.console.flush()
         super().reset_io()
+
+
+def pack(otherwise: Callable[[Any], bytes], value: Any) -> bytes:
+    """JSON that is UTF-8, whatever surrogates the code has put into its strings."""
+    try:
+        text = json.dumps(value, default=json_default, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):
+        return otherwise(value)  # Jupyter's own, which cleans what JSON does not have
+    return text.encode("utf-8", "replace")
 
 
 def settings() -> Config:
@@ -167,7 +182,9 @@ def _say_all_at_exit(console: Console) -> None:
 
     @functools.wraps(end)
     def flush_and_exit(status: int) -> None:
-        console.flush()
-        end(status)
+        try:
+            console.flush()
+        finally:  # whatever becomes of the text: who calls this must not go on
+            end(status)
 
     os._exit = flush_and_exit  # type: ignore[assignment]

@@ -6,7 +6,9 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 
 from ipybox_runtime.kernel.outlet import PARENT, Outlet
@@ -77,7 +79,7 @@ class Console:
         self._wake = threading.Event()
         self._flusher = None
         for stream in (self.stdout, self.stderr):
-            stream.renew_lock()
+            stream.is_fork()
 
 
 _start_thread = threading.Thread.start
@@ -91,7 +93,8 @@ class OutputStream(io.TextIOBase):
         self._console = console
         self._lane = lane
         self._lock = threading.RLock()
-        self._chunks: deque[str] = deque()  # behind what is pending
+        self._holder = 0  # the thread that is in the midst of it
+        self._chunks: deque[str | bytes] = deque()  # behind what is pending
         self._chunks_size = 0
         self._pending = bytearray()
         self._parent = b""
@@ -140,16 +143,19 @@ class OutputStream(io.TextIOBase):
 
     def write_bytes(self, data: bytes | bytearray | memoryview) -> None:
         console = self._console
+        if self._holder == get_ident():  # a signal handler prints while its thread does
+            self._chunks.append(bytes(data))
+            return
         if console.last is not self:
             console.take_turn(self)
         parent = PARENT.get(console.outlet.parent)
         pending = self._pending
-        with self._lock:
+        with self._held():
             self._gather()
             self._renew_window()
             if parent is not self._parent:
                 if pending and parent != self._parent:
-                    self.flush()
+                    console.outlet.write_text(self._lane, self._parent, pending)
                 self._parent = parent
             pending += data
             if len(pending) >= FULL_BYTES or (self._lines_left > 0 and b"\n" in data):
@@ -159,10 +165,21 @@ class OutputStream(io.TextIOBase):
                 console.flush_soon()
 
     def flush(self) -> None:
-        if self._pending or self._chunks:
-            with self._lock:
+        if (self._pending or self._chunks) and self._holder != get_ident():
+            with self._held():
                 self._gather()
                 self._console.outlet.write_text(self._lane, self._parent, self._pending)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        with self._lock:
+            self._holder = get_ident()
+            try:
+                yield
+            finally:
+                self._holder = 0
+        if self._chunks and not self._console.waiting:
+            self._console.flush_soon()
 
     def _gather(self) -> None:
         """Other threads may append meanwhile: what is here now is taken, one by one."""
@@ -170,12 +187,16 @@ class OutputStream(io.TextIOBase):
         if chunks:
             with self._console.outlet.uninterrupted():
                 self._chunks_size = 0
-                text = "".join([chunks.popleft() for _ in range(len(chunks))])
-                self._pending += text.encode("utf-8", "backslashreplace")
+                taken = [chunks.popleft() for _ in range(len(chunks))]
+                self._pending += _encoded(taken)
 
-    def renew_lock(self) -> None:
-        """In a forked child, where a thread that is not there may hold the old one."""
+    def is_fork(self) -> None:
+        """In a forked child: the lock may be held by a thread that is not there, and what
+        waits is the parent's to say."""
         self._lock = threading.RLock()
+        self._holder = 0
+        self._chunks.clear()
+        self._pending.clear()
 
     def isatty(self) -> bool:
         return False
@@ -200,6 +221,16 @@ class OutputStream(io.TextIOBase):
         if self._lines_left <= 0 and (now := time.monotonic()) >= self._window_end:
             self._window_end = now + WINDOW_SECONDS
             self._lines_left = PROMPT_LINES
+
+
+def _encoded(chunks: list[str | bytes]) -> bytes:
+    try:
+        return "".join(chunks).encode("utf-8", "backslashreplace")  # type: ignore[arg-type]
+    except TypeError:  # there are bytes among them
+        parts = (
+            c if isinstance(c, bytes) else c.encode("utf-8", "backslashreplace") for c in chunks
+        )
+        return b"".join(parts)
 
 
 class BinaryOutput(io.BufferedIOBase):
