@@ -240,8 +240,12 @@ class Merge:
             yield self._packets.popleft()
         if all_in:
             for lane in self._texts:
-                yield from (token for token in lane if isinstance(token, Text))
-                lane.clear()
+                while lane:
+                    token = lane.popleft()
+                    if isinstance(token, Text):
+                        yield token
+                    else:
+                        self._passed = max(self._passed, token.number)
 
     def _before_barrier(self, lane: deque[Text | Barrier], number: int) -> Iterator[Text]:
         """Takes the lane's texts up to a barrier of this number, or a later one."""

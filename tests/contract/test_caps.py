@@ -76,6 +76,13 @@ async def test_a_message_above_the_cap(container: ExecutionContainer) -> None:
         assert (await client.execute("print('on')")).text == "on"
 
 
+async def test_text_has_no_need_of_large_messages(container: ExecutionContainer) -> None:
+    async with ExecutionClient(container.port, limits=OutputLimits(message=1000)) as client:
+        result = await client.execute("print('\\0' * 3_000_000)")
+        assert result.stdout == "\0" * 3_000_000 + "\n"
+        assert not result.truncated
+
+
 async def test_a_message_below_the_cap(client: ExecutionClient) -> None:
     data = "'x' * 30_000_000"
     result = await client.execute(f"display({{'application/json': {data}}}, raw=True)")

@@ -138,6 +138,41 @@ async def test_timeout_of_one_that_waits_leaves_the_running_one_alone(
         await client.execute("ran")
 
 
+async def test_one_behind_a_timeout_runs_in_the_same_kernel(client: ExecutionClient) -> None:
+    """It begins once it is known that the kernel is well, however long it takes itself."""
+    await client.execute("kept = 1")
+    first = await client.submit("import time; time.sleep(60)")
+    second = await client.submit("time.sleep(3); print(kept)")
+    with pytest.raises(ExecutionTimeoutError) as caught:
+        await first.result(timeout=0.5)
+    assert caught.value.state == "preserved"
+    assert (await second.result()).text == "1"
+
+
+@pytest.mark.parametrize("character", ["\\udcff", "\\ud800"])
+async def test_strings_that_are_no_text(client: ExecutionClient, character: str) -> None:
+    """As file names may be; the connection does not suffer."""
+    with pytest.raises(ExecutionError, match=r"ValueError: before\?"):
+        await client.execute(f"raise ValueError('before{character}')")
+    result = await client.execute(f"display({{'text/html': 'x{character}'}}, raw=True); print(1)")
+    assert result.outputs[0].values["text/html"] == "x?"
+    assert result.text == "1"
+
+
+class Code(str):
+    """A template's text, say."""
+
+
+async def test_code_of_a_subclass_of_str(client: ExecutionClient) -> None:
+    assert (await client.execute(Code("print(1)"), timeout=10)).text == "1"
+
+
+async def test_code_that_is_too_large(client: ExecutionClient) -> None:
+    with pytest.raises(InvalidArgumentError, match="at most 62,914,560"):
+        await client.execute("x = '" + "a" * 70_000_000 + "'")
+    assert (await client.execute("print(1)")).text == "1"
+
+
 async def test_cancelled_execute_stops_the_code(client: ExecutionClient) -> None:
     await client.execute("count = 0")
     with pytest.raises(TimeoutError):

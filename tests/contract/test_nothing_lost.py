@@ -1,6 +1,7 @@
 """A million lines, each way that a program prints them; and what comes late."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,54 @@ async def test_forked_workers_print(client: ExecutionClient) -> None:
     result = await client.execute(code)
     assert sorted(result.stdout.split("\n")[:20]) == sorted(f"worker {i}" for i in range(20))
     assert result.stdout.splitlines()[20:] == ["child", "parent"]
+
+
+async def test_signal_handlers_that_print(client: ExecutionClient) -> None:
+    """In the midst of other prints, thousands of times."""
+    result = await client.execute("""
+        import signal, time
+        heard = 0
+        def handler(*_):
+            global heard
+            heard += 1
+            print("S", heard)
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        end = time.monotonic() + 1
+        said = 0
+        while time.monotonic() < end:
+            print("M", said := said + 1)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        print("END", heard, said)
+    """)
+    # A handler may come between the words of a line, but no word is lost or doubled.
+    *numbers, heard, said = (int(number) for number in re.findall(r"\d+", result.stdout))
+    assert heard > 100
+    assert sorted(numbers) == sorted([*range(1, heard + 1), *range(1, said + 1)])
+
+
+async def test_forks_while_a_thread_prints(client: ExecutionClient) -> None:
+    """What waits to be sent is the parent's to say."""
+    result = await client.execute("""
+        import os, threading, warnings
+        warnings.simplefilter("ignore")
+        going, said = True, 0
+        def talk():
+            global said
+            while going and said < 1_000_000:
+                print(said)
+                said += 1
+        thread = threading.Thread(target=talk)
+        thread.start()
+        for _ in range(100):
+            if (pid := os.fork()) == 0:
+                os._exit(0)
+            os.waitpid(pid, 0)
+        going = False
+        thread.join()
+    """)
+    found = lines(result.stdout)
+    assert found == list(range(len(found)))
 
 
 async def test_a_fork_that_has_closed_all_ends_all_the_same(client: ExecutionClient) -> None:

@@ -142,6 +142,33 @@ async def test_killing_the_parent(backend: str, faults: Tries) -> None:
                             break
 
 
+HOSTILE = {
+    "a size that is none": "outlet._messages.send(PACKET_HEAD.pack(3, 0, 10**9) + b'junk')",
+    "a barrier far ahead": "outlet._messages.send(PACKET_HEAD.pack(3, 10**6, 4) + b'junk')",
+    "no message": "outlet._messages.send(PACKET_HEAD.pack(3, 0, 4) + b'junk')",
+    "no header": "outlet._messages.send(b'x')",
+    "marks of its own": "[os.write(1, outlet._marks.barrier(10**6 + n)) for n in range(99)]",
+    "a parent that is none": "os.write(1, outlet._marks.parent(b'junk') + b'text')",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_hostile_output(container: ExecutionContainer, faults: Tries, name: str) -> None:
+    """What it does to its own client is told by a name; others notice nothing."""
+    async with ExecutionClient(container.port) as other:
+        for _ in range(3):
+            async with ExecutionClient(container.port) as client:
+                code = (
+                    "import os\nfrom ipybox_runtime.wire import PACKET_HEAD\n"
+                    "outlet = get_ipython().kernel.iopub_socket\n"
+                    f"{HOSTILE[name]}\nos.kill(os.getpid(), 9)"
+                )
+                await faults.expect(IpyboxError, client.execute(code, timeout=10))
+                await faults.well(client.restart())
+                await works(client)
+            await works(other)
+
+
 async def test_a_process_that_is_left_behind(client: ExecutionClient, faults: Tries) -> None:
     """It has left the kernel's group, and floods what was the kernel's output."""
     for _ in range(3):

@@ -9,7 +9,7 @@ import struct
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from ipybox_runtime.kernel.names import HELLO
@@ -215,9 +215,13 @@ class Relay:
             asyncio.get_running_loop().remove_reader(fd)
 
     def _pass_on(self, *, all_in: bool = False) -> None:
-        # Code may write marks of its own, and wait for what never comes.
-        stuck = self._merge.size > 2 * max(self.max_message, STREAM_BYTES)
-        for item in self._merge.take(all_in=all_in or stuck):
+        self._emit(self._merge.take(all_in=all_in))
+        if self._merge.size > 2 * max(self.max_message, STREAM_BYTES):
+            # Code may write marks of its own, that wait for what never comes.
+            self._emit(self._merge.take(all_in=True))
+
+    def _emit(self, items: Iterator[Text | Packet]) -> None:
+        for item in items:
             if isinstance(item, Text):
                 self._add_text(item)
                 continue

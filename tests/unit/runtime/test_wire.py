@@ -155,6 +155,18 @@ def test_merge_gives_all_at_the_end() -> None:
     assert [item.data for item in merge.take(all_in=True)] == [b"message", b"text"]
 
 
+def test_merge_goes_on_after_it_was_made_to_give_all() -> None:
+    """A barrier that was passed so does not hold up its message, which comes later."""
+    merge = Merge()
+    merge.add(Text(0, A, b"text"))
+    merge.add(Barrier(0, 1))
+    assert [item.data for item in merge.take(all_in=True)] == [b"text"]
+    merge.add(Barrier(1, 1))
+    merge.add(Packet(1, b"message", 7))
+    assert [item.data for item in merge.take()] == [b"message"]
+    assert merge.size == 0
+
+
 def test_frames() -> None:
     parts = [b"{}", b"", b"x" * 300]
     assert parts_v1(frame_v1(b"iopub", parts), 4) == [b"iopub", *parts]
