@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from contextlib import AsyncExitStack
 from statistics import median
@@ -48,23 +49,19 @@ async def kernel_start(rounds: int) -> tuple[Figure, Figure]:
 async def many_at_once(rounds: int) -> tuple[Figure, Figure]:
     """50 kernels of one container, ordered at once: who comes up, and how late the last."""
     async with ExecutionContainer(backend="local") as container:
-
-        def opener() -> KernelOpener:
-            return lambda: client_kernel(container.port)
-
+        opener: KernelOpener = functools.partial(client_kernel, container.port)
         alone = []
         for number in range(rounds + 1):
             async with AsyncExitStack() as stack:
-                taken = await first_result(opener(), stack)
+                taken = await first_result(opener, stack)
                 if number:  # the first one warms up
                     alone.append(taken)
         async with AsyncExitStack() as stack:
             results = await asyncio.gather(
-                *(first_result(opener(), stack) for _ in range(AT_ONCE)), return_exceptions=True
+                *(first_result(opener, stack) for _ in range(AT_ONCE)), return_exceptions=True
             )
     times = [result for result in results if isinstance(result, float)]
-    errors = {repr(result) for result in results if not isinstance(result, float)}
-    for error in errors:
+    for error in {repr(result) for result in results if not isinstance(result, float)}:
         print(f"a kernel did not come up: {error}")
     came_up = Figure(
         name=f"{AT_ONCE} kernels at once, number that came up",

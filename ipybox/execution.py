@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -60,7 +61,8 @@ class Execution:
             )
         self.code = str.__str__(code)  # of subclasses, what they hold
         self.stdin = stdin
-        self.questions: asyncio.Queue[InputRequestContent] = asyncio.Queue()
+        # The kernel asks one thing at a time; what else comes is somebody's who floods us.
+        self.questions: asyncio.Queue[InputRequestContent] = asyncio.Queue(maxsize=1)
         self.requests: list[str] = []  # the ids of the answers to the questions
         self._spill = None if spill is None else Spill(spill)
         self._state = ExecutionState(limits, self._spill)
@@ -162,7 +164,7 @@ class Execution:
 
     def feed(self, message: Message) -> None:
         if message.channel == "stdin":
-            if message.header.msg_type == "input_request":
+            if self.stdin and message.header.msg_type == "input_request" and self.questions.empty():
                 self.questions.put_nowait(content_of(message, InputRequestContent))
             return
         self._state.feed(message)
@@ -171,6 +173,12 @@ class Execution:
         if self._state.ended:
             self._settle(self._state.error)
         self._notify()
+
+    async def drain(self) -> None:
+        """Returns when there is room for more: the disk may be slower than the code."""
+        if self._spill is not None and self._spill.full:
+            with contextlib.suppress(SpillError):  # told at the end
+                await self._spill.flush()
 
     def feed_late(self, message: Message) -> None:
         late = ExecutionState(OutputLimits())

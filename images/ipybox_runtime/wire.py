@@ -26,9 +26,11 @@ PIPE_BUF = 4096
 MARK_END = b"\x07"
 LANE_NAMES = ("stdout", "stderr")
 
-PACKET_HEAD = struct.Struct("<BQQ")  # flags, barrier, size of the whole message
+PACKET_HEAD = struct.Struct("<BIQQ")  # flags, sender's pid, barrier, size of the whole message
 PACKET_BYTES = 60_000
 FIRST, LAST = 1, 2
+TOKEN_BYTES = 100
+MAX_SENDERS = 64
 
 NO_PARENT = b"{}"
 MAX_PARENT_BYTES = 1024
@@ -149,36 +151,41 @@ class Packet:
 
 
 class PacketReader:
-    """Puts messages together from packets. One cut short by its sender is dropped."""
+    """Puts messages together from packets. One cut short by its sender is dropped.
+
+    Forked children of the kernel send too, each its own messages.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self._parts: list[bytes] = []
+        self._parts: dict[int, list[bytes]] = {}
 
     def feed(self, packet: bytes) -> Packet | None:
         if len(packet) < PACKET_HEAD.size:
             return None
-        flags, barrier, size = PACKET_HEAD.unpack_from(packet)
+        flags, sender, barrier, size = PACKET_HEAD.unpack_from(packet)
         if flags & FIRST:
-            self._parts = []
+            self._parts.pop(sender, None)
+            if len(self._parts) >= MAX_SENDERS:
+                self._parts.pop(next(iter(self._parts)))  # the oldest, which has gone
+        parts = self._parts.setdefault(sender, [])
         if size <= self.max_bytes or flags & FIRST:
-            self._parts.append(packet[PACKET_HEAD.size :])
+            parts.append(packet[PACKET_HEAD.size :])
         if not flags & LAST:
             return None
-        data = b"".join(self._parts)
-        self._parts = []
+        data = b"".join(self._parts.pop(sender))
         if size <= self.max_bytes and len(data) != size:
             return None  # its beginning is missing
         return Packet(barrier, data, size)
 
 
-def packets(barrier: int, data: bytes) -> Iterator[bytes]:
+def packets(barrier: int, data: bytes, sender: int = 0) -> Iterator[bytes]:
     """A message in packets, each of which is sent whole or not at all."""
     view = memoryview(data)
     for start in range(0, max(len(data), 1), PACKET_BYTES):
         part = view[start : start + PACKET_BYTES]
         flags = (FIRST if start == 0 else 0) | (LAST if start + len(part) >= len(data) else 0)
-        yield PACKET_HEAD.pack(flags, barrier, len(data)) + part
+        yield PACKET_HEAD.pack(flags, sender, barrier, len(data)) + part
 
 
 def frame_v1(channel: bytes, parts: Sequence[bytes]) -> bytes:
@@ -214,8 +221,7 @@ class Merge:
         """Bytes that wait for their place."""
 
     def add(self, token: Text | Barrier | Packet) -> None:
-        if not isinstance(token, Barrier):
-            self.size += len(token.data)
+        self.size += _size(token)
         if isinstance(token, Packet):
             self._packets.append(token)
         else:
@@ -224,7 +230,7 @@ class Merge:
     def take(self, *, all_in: bool = False) -> Iterator[Text | Packet]:
         """What is in its place now. ``all_in``: nothing more comes, so that nothing waits."""
         for item in self._take(all_in):
-            self.size -= len(item.data)
+            self.size -= _size(item)
             yield item
 
     def _take(self, all_in: bool) -> Iterator[Text | Packet]:
@@ -245,6 +251,7 @@ class Merge:
                     if isinstance(token, Text):
                         yield token
                     else:
+                        self.size -= _size(token)
                         self._passed = max(self._passed, token.number)
 
     def _before_barrier(self, lane: deque[Text | Barrier], number: int) -> Iterator[Text]:
@@ -255,4 +262,11 @@ class Merge:
                 yield head
             elif head.number >= number:
                 return
+            else:
+                self.size -= _size(head)
             lane.popleft()
+
+
+def _size(token: Text | Barrier | Packet) -> int:
+    """About what it takes in memory, in bytes."""
+    return TOKEN_BYTES + (0 if isinstance(token, Barrier) else len(token.data))

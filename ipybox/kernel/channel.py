@@ -9,7 +9,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from ipybox.endpoints import find_container
@@ -36,7 +36,9 @@ from ipybox.kernel.messages import (
     encode,
     new_message_id,
 )
+from ipybox.kernel.sinks import DrainingSink, LateSink, Sink
 from ipybox.kernel.versions import RESUME_SUBPROTOCOL
+from ipybox.lifetimes import shielded
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -48,20 +50,6 @@ MAX_REQUEST_BYTES = 60 * 1024 * 1024
 TOO_BIG = 1009  # RFC 6455, 7.4.1
 
 log = logging.getLogger(__name__)
-
-
-class Sink(Protocol):
-    """Whoever waits for the answers to one request."""
-
-    def feed(self, message: Message) -> None: ...
-
-    def fail(self, error: IpyboxError) -> None: ...
-
-
-class LateSink(Protocol):
-    """A sink that takes what comes after its end."""
-
-    def feed_late(self, message: Message) -> None: ...
 
 
 class KernelChannel:
@@ -164,10 +152,10 @@ class KernelChannel:
         self._sinks[msg_id] = sink
         self._heartbeat.set_busy(True)
         try:
-            async with self._sending:
-                await self._send(msg_id, frame)
+            # Not cancelled on its way: both ends would count differently from then on.
+            await shielded(self._send_in_turn(msg_id, frame))
         except BaseException:
-            self._sinks.pop(msg_id, None)
+            self.release(msg_id)
             raise
         return msg_id
 
@@ -185,6 +173,10 @@ class KernelChannel:
         self._reader.cancel()
         await asyncio.wait([self._reader])
         await self._connection.close()
+
+    async def _send_in_turn(self, msg_id: str, frame: str | bytes) -> None:
+        async with self._sending:
+            await self._send(msg_id, frame)
 
     async def _send(self, msg_id: str, frame: str | bytes) -> None:
         """Sends, or leaves it to the next connection. Whoever calls it holds ``_sending``."""
@@ -236,7 +228,11 @@ class KernelChannel:
                 self._heartbeat.heard()
                 if self.delivers_all:
                     await self._count(frame)
-                self._route(decode(frame, V1_SUBPROTOCOL if self.delivers_all else self._framing))
+                sink = self._route(
+                    decode(frame, V1_SUBPROTOCOL if self.delivers_all else self._framing)
+                )
+                if isinstance(sink, DrainingSink):
+                    await sink.drain()
         except ConnectionClosed as closed:
             if closed.sent and closed.sent.code == TOO_BIG and not closed.rcvd_then_sent:
                 return ProtocolError(
@@ -322,7 +318,7 @@ class KernelChannel:
         container = self._container
         return container_lost(container.status) if container and container.status else None
 
-    def _route(self, message: Message) -> None:
+    def _route(self, message: Message) -> Sink | None:
         parent = message.parent_header.msg_id
         sink = self._sinks.get(parent)
         if message.header.msg_type == "status" and not parent:
@@ -339,6 +335,7 @@ class KernelChannel:
             late.feed_late(message)
         else:
             log.debug("unrouted %s on %s", message.header.msg_type, message.channel)
+        return sink
 
     def _end(self, error: IpyboxError) -> None:
         if self._ended is not None:

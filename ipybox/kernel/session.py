@@ -18,10 +18,11 @@ from ipybox.errors import (
     TransportError,
 )
 from ipybox.events import Event
-from ipybox.kernel.channel import KernelChannel, LateSink, Sink
+from ipybox.kernel.channel import KernelChannel
 from ipybox.kernel.gateway import Gateway
 from ipybox.kernel.messages import InputRequestContent
 from ipybox.kernel.requests import probe, run_startup
+from ipybox.kernel.sinks import LateSink, Sink
 from ipybox.lifetimes import shielded
 
 Tell = Callable[[Event], None]

@@ -12,6 +12,10 @@ from ipybox.outputs.spill import Writer
 TextSource = Literal["stdout", "stderr", "result"]
 BundleKind = Literal["display", "result"]
 
+MIN_PIECES = 1000
+PIECE_COST = 100
+"""So many bytes of text must be allowed for each piece beyond the first thousand: pieces of
+a character each would take a hundred times the memory of their text."""
 PIECE_CHARS = 4096
 """Small pieces are joined up to this size: millions of them would cost more than their text."""
 
@@ -116,7 +120,8 @@ class OutputCollector:
             self._spill.write(piece.text)
         size = utf8_size(piece.text)
         # Nothing stands behind a gap.
-        room = 0 if self._text_cut else self._limits.text - self._text_kept
+        full = self._text_cut or len(self.fresh) > max(MIN_PIECES, self._limits.text // PIECE_COST)
+        room = 0 if full else self._limits.text - self._text_kept
         if size > room:
             piece.text = piece.text.encode(errors="replace")[:room].decode(errors="ignore")
             self._text_cut += size - utf8_size(piece.text)

@@ -143,9 +143,9 @@ async def test_killing_the_parent(backend: str, faults: Tries) -> None:
 
 
 HOSTILE = {
-    "a size that is none": "outlet._messages.send(PACKET_HEAD.pack(3, 0, 10**9) + b'junk')",
-    "a barrier far ahead": "outlet._messages.send(PACKET_HEAD.pack(3, 10**6, 4) + b'junk')",
-    "no message": "outlet._messages.send(PACKET_HEAD.pack(3, 0, 4) + b'junk')",
+    "a size that is none": "outlet._messages.send(PACKET_HEAD.pack(3, 0, 0, 10**9) + b'junk')",
+    "a barrier far ahead": "outlet._messages.send(PACKET_HEAD.pack(3, 0, 10**6, 4) + b'junk')",
+    "no message": "outlet._messages.send(PACKET_HEAD.pack(3, 0, 0, 4) + b'junk')",
     "no header": "outlet._messages.send(b'x')",
     "marks of its own": "[os.write(1, outlet._marks.barrier(10**6 + n)) for n in range(99)]",
     "a parent that is none": "os.write(1, outlet._marks.parent(b'junk') + b'text')",

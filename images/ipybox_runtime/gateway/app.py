@@ -23,6 +23,7 @@ from ipybox_runtime.gateway.status import STATUS_PATH, StatusHandler
 from ipybox_runtime.gateway.versions import VERSION_HEADER, version_check
 from ipybox_runtime.gateway.websocket import RuntimeWebsocketConnection
 
+MAX_BODY_BYTES = 1024 * 1024
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 LOG_BYTES = 1024 * 1024
 """What this process itself may write to its log."""
@@ -42,7 +43,8 @@ class Gateway(KernelGatewayApp):  # type: ignore[misc]
     def init_http_server(self) -> None:
         hosts = os.environ.get(HOSTS_VARIABLE, "").split(",")
         router = guarded(version_check(self.web_app), [host.strip() for host in hosts if host])
-        self.http_server = tornado.httpserver.HTTPServer(router)
+        # A body is read before the token is looked at.
+        self.http_server = tornado.httpserver.HTTPServer(router, max_body_size=MAX_BODY_BYTES)
         # Half-open connections are found by the system; clients have their own heartbeat.
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self.listener.listen(128)

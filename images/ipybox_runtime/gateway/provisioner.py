@@ -64,6 +64,13 @@ class RuntimeProvisioner(KernelProvisionerBase):  # type: ignore[misc]
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """The connection file, and a temporary folder of the kernel's own."""
+        try:
+            return await self._prepare(kwargs)
+        except BaseException:
+            await self._undo()
+            raise
+
+    async def _prepare(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         manager = self.parent
         manager.transport = "ipc"
         manager.ip = manager.parent.socket_prefix(self.kernel_id)
@@ -89,12 +96,16 @@ class RuntimeProvisioner(KernelProvisionerBase):  # type: ignore[misc]
         try:
             self.process = await self._start(launch)
         except BaseException:
-            relay.finish()
-            self.parent.cleanup_connection_file()
-            await self.cleanup()
+            await self._undo()
             raise
         relay.start()
         return self.connection_info
+
+    async def _undo(self) -> None:
+        """Leaves nothing of a kernel that did not come to life."""
+        self.parent.relay.finish()
+        self.parent.cleanup_connection_file()
+        await self.cleanup()
 
     async def _start(self, launch: KernelLaunch) -> KernelProcess:
         relay = self.parent.relay

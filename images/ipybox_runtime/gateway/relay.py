@@ -137,6 +137,7 @@ class Relay:
         self.ended = True
         try:
             self._pass_on(all_in=True)
+            self._flush_tails()
         finally:
             for fd in (*self._pipes, *self._child_pipes):
                 os.close(fd)
@@ -247,7 +248,7 @@ class Relay:
         if (text.lane, text.parent) != self._text_of:
             self._flush_text()
             if text.parent != self._text_of[1]:
-                self._tails[text.lane] = b""
+                self._flush_tails()
             self._text_of = (text.lane, text.parent)
         self._text.append(text.data)
         self._text_size += len(text.data)
@@ -265,6 +266,14 @@ class Relay:
         if text := data[:whole].decode("utf-8", "replace"):
             content = {"name": LANE_NAMES[lane], "text": text}
             self._on_frame(self.message(parent, "stream", content))
+
+    def _flush_tails(self) -> None:
+        """Characters that will not become whole any more."""
+        for lane, tail in enumerate(self._tails):
+            if tail:
+                self._tails[lane] = b""
+                content = {"name": LANE_NAMES[lane], "text": tail.decode("utf-8", "replace")}
+                self._on_frame(self.message(self._text_of[1], "stream", content))
 
     def message(self, parent: bytes, msg_type: str, content: Mapping[str, object]) -> Frame:
         """An iopub message of the gateway's own making."""

@@ -36,6 +36,11 @@ class Client:
     received: bytes = b""
     fds: list[int] = field(default_factory=list)
 
+    def close_fds(self) -> None:
+        """The kernel has its own by now, or there is none."""
+        while self.fds:
+            os.close(self.fds.pop())
+
 
 class ForkServer:
     """Forks until its standard input ends."""
@@ -100,6 +105,7 @@ class ForkServer:
         if not data:
             self._selector.unregister(client.connection)
             client.connection.close()
+            client.close_fds()
             self._forget(client)
         return None
 
@@ -108,6 +114,7 @@ class ForkServer:
         try:
             pid = os.fork()
         except OSError as error:  # no more processes, or no memory
+            client.close_fds()
             self._tell(client, {"error": f"fork: {error}"})
             return None
         if pid == 0:
@@ -118,8 +125,7 @@ class ForkServer:
                 os.close(source)
             return launch, messages
         client.pid = pid
-        for fd in client.fds:
-            os.close(fd)
+        client.close_fds()
         self._tell(client, {"pid": pid})
         return None
 

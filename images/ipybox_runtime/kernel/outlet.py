@@ -48,10 +48,6 @@ class Outlet:
         self._writing = False  # the main thread, where an interrupt would lose or double text
         self._interrupted = False
         self.before_message: Callable[[], None] = lambda: None
-        self._polls: dict[int, select.poll] = {}
-        for fd in (*self._pipes, messages.fileno()):
-            self._polls[fd] = select.poll()
-            self._polls[fd].register(fd, select.POLLOUT)
         os.register_at_fork(after_in_child=self._is_fork)
 
     def set_parent(self, parent: bytes) -> None:
@@ -116,7 +112,7 @@ class Outlet:
                 self._barrier = number = self._barrier + 1
                 for pipe in self._pipes:
                     self._write(pipe, self._marks.barrier(number))
-            for packet in packets(number, data):
+            for packet in packets(number, data, os.getpid()):
                 self._write(None, _stream_packet(packet))
 
     def _write(
@@ -125,8 +121,10 @@ class Outlet:
         """One write, whole. An interrupt meets us while we wait, when nothing is written."""
         try:
             while not self._try_write(pipe, data, taken):
-                self._polls[self._messages.fileno() if pipe is None else pipe].poll()
-        except (OSError, KeyError):
+                poll = select.poll()
+                poll.register(self._messages if pipe is None else pipe, select.POLLOUT)
+                poll.poll()
+        except (OSError, ValueError):
             if not self.owned:
                 raise
             end_process(EXIT_CUT_OFF)  # it can't be heard any more: so its end is told
@@ -158,13 +156,19 @@ class Outlet:
         if in_main:
             self._writing = True
         try:
+            if taken is not None:
+                # Before it is written: a handler that raises in between then loses a
+                # piece of the print that it breaks off, and doubles none.
+                pending, size = taken
+                piece = bytes(pending[:size])
+                del pending[:size]
             if pipe is None:
                 self._messages.send(data, SEND_FLAGS)
             else:
                 os.write(pipe, data)
-            if taken is not None:
-                del taken[0][: taken[1]]
         except BlockingIOError:
+            if taken is not None:
+                pending[:0] = piece
             return False
         finally:
             if in_main:
@@ -174,6 +178,7 @@ class Outlet:
     def _is_fork(self) -> None:
         """In a child of the kernel."""
         self.owned = False
+        self._writing = self._interrupted = False
         self._main_thread = get_ident()
         self._lock = threading.RLock()  # another thread of the parent may hold the old one
 

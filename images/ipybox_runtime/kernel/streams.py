@@ -135,6 +135,8 @@ class OutputStream(io.TextIOBase):
         ):
             self._chunks.append(text)
             self._chunks_size += len(text)
+            if not console.waiting:  # the flush has just gone by
+                console.flush_soon()
             return len(text)
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
@@ -196,6 +198,7 @@ class OutputStream(io.TextIOBase):
         self._lock = threading.RLock()
         self._holder = 0
         self._chunks.clear()
+        self._chunks_size = 0
         self._pending.clear()
 
     def isatty(self) -> bool:
