@@ -210,6 +210,17 @@ def parts_v1(frame: bytes, count: int) -> list[bytes]:
     return [frame[start:end] for start, end in itertools.pairwise(offsets)]
 
 
+def is_message(frame: bytes) -> bool:
+    """Whether a client can tell what it is and whose: code can send its gateway anything."""
+    try:
+        _, header, parent, _, _ = parts_v1(frame, 5)
+        about, request = json.loads(header), json.loads(parent)
+        names = (about["msg_id"], about["msg_type"], about.get("session", ""))
+        return all(isinstance(name, str) for name in (*names, request.get("msg_id", "")))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
+
+
 class Merge:
     """Brings the lanes into one order."""
 

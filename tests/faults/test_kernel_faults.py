@@ -169,6 +169,33 @@ async def test_hostile_output(container: ExecutionContainer, faults: Tries, name
             await works(other)
 
 
+async def test_junk_harms_nobody(client: ExecutionClient) -> None:
+    """What is no message is dropped on its way; the client that it was for goes on."""
+    code = """
+        import os
+        from ipybox_runtime.wire import NO_PARENT, PACKET_HEAD, frame_v1
+        outlet = get_ipython().kernel.iopub_socket
+        for junk in (b"junk", frame_v1(b"iopub", [b"", b"", b"", b""])):
+            outlet._messages.send(PACKET_HEAD.pack(3, 0, 0, len(junk)) + junk)
+        os.write(1, outlet._marks.parent(b"") + b"text" + outlet._marks.parent(NO_PARENT))
+    """
+    for _ in range(3):
+        await client.execute(code)
+        await works(client)
+
+
+async def test_time_outs_at_any_time(client: ExecutionClient, faults: Tries) -> None:
+    """An interrupt between the kernel's own steps, before the code: it waits for the code."""
+    await client.execute("kept = 7")
+    for step in range(100):
+        timeout = 0.0005 + step * 0.00006
+        error = await faults.expect(
+            ExecutionTimeoutError, client.execute("while True: pass", timeout=timeout)
+        )
+        assert error.state == "preserved"
+    assert (await client.execute("print(kept)")).text == "7"
+
+
 async def test_a_process_that_is_left_behind(client: ExecutionClient, faults: Tries) -> None:
     """It has left the kernel's group, and floods what was the kernel's output."""
     for _ in range(3):

@@ -19,7 +19,7 @@ from ipybox_runtime.gateway.memory import out_of_memory_kills
 from ipybox_runtime.gateway.provisioner import RuntimeProvisioner, provisioner_metadata
 from ipybox_runtime.gateway.relay import Frame, Relay
 from ipybox_runtime.gateway.sessions import ClientSession
-from ipybox_runtime.wire import NO_PARENT
+from ipybox_runtime.wire import NO_PARENT, is_message
 
 KERNEL_NAME = "python3"
 POLITE_SECONDS = 1.0
@@ -108,6 +108,7 @@ class RuntimeKernelManager(AsyncIOLoopKernelManager):  # type: ignore[misc]
         self.autorestart = False
         self.relay = Relay(self._on_frame)
         self.sessions = Sessions(self)
+        self._sent_junk = False
         self._memory_kills = out_of_memory_kills()
         self._watch: asyncio.Task[None] | None = None
 
@@ -164,6 +165,11 @@ class RuntimeKernelManager(AsyncIOLoopKernelManager):  # type: ignore[misc]
 
     def _on_frame(self, frame: Frame) -> None:
         self.last_activity = utcnow()
+        if not is_message(frame):
+            if not self._sent_junk:  # said once: code could fill the log with it
+                self.log.warning("kernel %s sent what is no message", self.kernel_id)
+            self._sent_junk = True
+            return
         if len(frame) < 4096 and b'"execution_state"' in frame:
             self.execution_state = "busy" if b'"busy"' in frame else "idle"
         self.sessions.push(frame)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ipybox_runtime.gateway.relay import Frame
-from ipybox_runtime.wire import frame_v1, parts_v1
+from ipybox_runtime.wire import frame_v1, is_message, parts_v1
 
 FULL_BYTES = 8 * 1024 * 1024
 """So much may be on its way to a client; then its kernel waits."""
@@ -112,7 +112,9 @@ class ClientSession:
     def _receiver(self, channel: str) -> Callable[[list[bytes]], None]:
         def receive(parts: list[bytes]) -> None:
             _, fed = self._jupyter.feed_identities(parts)
-            self.push(frame_v1(channel.encode(), fed[1:]), reply=True)
+            frame = frame_v1(channel.encode(), fed[1:])
+            if is_message(frame):  # as for what comes over iopub: code can send anything
+                self.push(frame, reply=True)
 
         return receive
 

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from ipykernel.compiler import XCachingCompiler
@@ -40,9 +41,22 @@ class RuntimeKernel(IPythonKernel):  # type: ignore[misc]
         super().__init__(**kwargs)
         # One that was prepared before the fork has not heard of us.
         self.shell.kernel = self.shell.parent = self
+        self.outlet.in_user_code = self.runs_user_code
 
     def pre_handler_hook(self) -> None:
+        self.outlet.forget_interrupt()
         self.saved_sigint_handler = signal.signal(signal.SIGINT, self.outlet.interrupt)
+
+    def post_handler_hook(self) -> None:
+        super().post_handler_hook()
+        self.outlet.forget_interrupt()
+
+    def runs_user_code(self, frame: FrameType | None) -> bool:
+        """Whether a cell, or what it has called, is where the interpreter is."""
+        namespace = self.shell.user_global_ns
+        while frame is not None and frame.f_globals is not namespace:
+            frame = frame.f_back
+        return frame is not None
 
     def get_parent(self, channel: str | None = None) -> dict[str, Any]:
         parent: dict[str, Any] = super().get_parent(channel)

@@ -7,8 +7,10 @@ import socket
 import struct
 import sys
 import threading
+import time
+from _thread import interrupt_main, start_new_thread
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import get_ident
 from types import FrameType
 from typing import Any
@@ -18,6 +20,9 @@ from ipybox_runtime.wire import NO_PARENT, PIPE_BUF, Marks, frame_v1, packets
 EXIT_CUT_OFF = 70  # sysexits, EX_SOFTWARE: the code closed what leads to the gateway
 SEND_FLAGS = socket.MSG_DONTWAIT if sys.platform == "linux" else 0
 DELIMITER = b"<IDS|MSG>"
+AGAIN_SECONDS = 0.01
+PATIENCE_SECONDS = 0.5
+"""How long an interrupt waits at most for code of the user's to run."""
 
 end_process = os._exit
 """Before :mod:`ipybox_runtime.kernel.app` puts a flush before it."""
@@ -46,9 +51,14 @@ class Outlet:
         self.parent = NO_PARENT
         self._lock = threading.RLock()
         self._writing = False  # the main thread, where an interrupt would lose or double text
-        self._interrupted = False
+        self._interrupted = 0.0  # since when an interrupt waits for its moment
+        self.in_user_code: Callable[[FrameType | None], bool] = lambda _frame: True
         self.before_message: Callable[[], None] = lambda: None
-        os.register_at_fork(after_in_child=self._is_fork)
+        os.register_at_fork(
+            before=self._fork_begins,
+            after_in_parent=self._fork_ended,
+            after_in_child=self._is_fork,
+        )
 
     def set_parent(self, parent: bytes) -> None:
         """Output that belongs to no request of its own belongs to this one from now on."""
@@ -89,12 +99,15 @@ class Outlet:
         """Something for the gateway itself."""
         self._send(word)
 
-    def interrupt(self, _signum: int, _frame: FrameType | None) -> None:
-        """The handler of SIGINT: raises KeyboardInterrupt, though not in mid-write."""
-        if self._writing:
-            self._interrupted = True
-        else:
-            raise KeyboardInterrupt
+    def interrupt(self, _signum: int, frame: FrameType | None) -> None:
+        """The handler of SIGINT: raises KeyboardInterrupt in the user's code alone. In
+        mid-write it would lose text, and in the kernel's own code the answer."""
+        if not self._raises(frame):
+            self._ask_again()
+
+    def forget_interrupt(self) -> None:
+        """What it was meant for has ended, or has not begun."""
+        self._interrupted = 0.0
 
     def start(self) -> None:
         """Part of the interface of ipykernel's thread: there is none."""
@@ -144,9 +157,32 @@ class Outlet:
         self._raise_interrupt()
 
     def _raise_interrupt(self) -> None:
+        """Raises one that waits, where it may be raised by now."""
         if self._interrupted and get_ident() == self._main_thread:
-            self._interrupted = False
-            raise KeyboardInterrupt
+            self._raises(sys._getframe())
+
+    def _raises(self, frame: FrameType | None) -> bool:
+        """Raises KeyboardInterrupt, or returns False: it waits."""
+        waiting = self._interrupted
+        late = waiting and time.monotonic() - waiting > PATIENCE_SECONDS
+        if self._writing or not (late or self.in_user_code(frame)):
+            return False
+        self._interrupted = 0.0
+        raise KeyboardInterrupt
+
+    def _ask_again(self) -> None:
+        """The handler is called again and again, until the interrupt is raised or forgotten."""
+        if not self._interrupted:
+            self._interrupted = time.monotonic()
+            # RuntimeError: no more threads; then the next interrupt is the one.
+            with suppress(RuntimeError):
+                start_new_thread(self._insist, ())
+
+    def _insist(self) -> None:
+        while self._interrupted:
+            time.sleep(AGAIN_SECONDS)
+            if self._interrupted:
+                interrupt_main()
 
     def _try_write(
         self, pipe: int | None, data: bytes, taken: tuple[bytearray, int] | None
@@ -175,12 +211,24 @@ class Outlet:
                 self._writing = False
         return True
 
+    def _fork_begins(self) -> None:
+        # An exception in the midst of it is lost, and what it breaks off is not done.
+        if get_ident() == self._main_thread:
+            self._writing = True
+
+    def _fork_ended(self) -> None:
+        if get_ident() == self._main_thread:
+            self._writing = False
+
     def _is_fork(self) -> None:
         """In a child of the kernel."""
         self.owned = False
-        self._writing = self._interrupted = False
         self._main_thread = get_ident()
         self._lock = threading.RLock()  # another thread of the parent may hold the old one
+        interrupted, self._interrupted = self._interrupted, 0.0
+        if interrupted:
+            self._ask_again()  # the thread that did so is the parent's
+        self._writing = False
 
 
 def _unblocked(pipe: int) -> int:

@@ -12,7 +12,7 @@ from threading import get_ident
 from typing import Any
 
 from ipybox_runtime.kernel.outlet import PARENT, Outlet
-from ipybox_runtime.wire import LANE_NAMES, parent_bytes
+from ipybox_runtime.wire import LANE_NAMES, NO_PARENT, parent_bytes
 
 FULL_BYTES = 4096
 PROMPT_LINES = 50
@@ -97,7 +97,7 @@ class OutputStream(io.TextIOBase):
         self._chunks: deque[str | bytes] = deque()  # behind what is pending
         self._chunks_size = 0
         self._pending = bytearray()
-        self._parent = b""
+        self._parent = NO_PARENT
         self._window_end = 0.0
         self._lines_left = 0
         self.name = f"<{LANE_NAMES[lane]}>"
@@ -175,8 +175,8 @@ class OutputStream(io.TextIOBase):
     @contextmanager
     def _held(self) -> Iterator[None]:
         with self._lock:
-            self._holder = get_ident()
             try:
+                self._holder = get_ident()
                 yield
             finally:
                 self._holder = 0

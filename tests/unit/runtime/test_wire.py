@@ -13,6 +13,7 @@ from ipybox_runtime.wire import (
     PacketReader,
     Text,
     frame_v1,
+    is_message,
     packets,
     parent_bytes,
     parts_v1,
@@ -178,3 +179,30 @@ def test_frames() -> None:
 def test_a_large_parent_is_cut_to_what_leaves_room() -> None:
     packed = parent_bytes({"msg_id": "m" * 5000, "username": "u" * 5000})
     assert len(packed) < 1024
+
+
+HEADER = b'{"msg_id":"1","msg_type":"stream"}'
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"", A, b"{}", b"{}"],
+        [HEADER, b"", b"{}", b"{}"],
+        [HEADER, b'{"msg_id":7}', b"{}", b"{}"],
+        [HEADER, b"[1]", b"{}", b"{}"],
+        [b'{"msg_id":"1"}', A, b"{}", b"{}"],
+        [b"\xff", A, b"{}", b"{}"],
+        [b"[" * 100_000, A, b"{}", b"{}"],
+        [HEADER, A, b"{}"],
+        [],
+    ],
+)
+def test_junk_is_no_message(parts: list[bytes]) -> None:
+    assert not is_message(frame_v1(b"iopub", parts))
+    assert not is_message(b"junk")
+
+
+def test_messages_are_messages() -> None:
+    assert is_message(frame_v1(b"iopub", [HEADER, A, b"{}", b"{}", b"buffer"]))
+    assert is_message(frame_v1(b"iopub", [HEADER, b"{}", b"{}", b"{}"]))
