@@ -1,14 +1,6 @@
 """Run untrusted Python statefully, wherever there is a container engine."""
 
-from ipybox.backend import (
-    Availability,
-    Backend,
-    BackendDescriptor,
-    Capability,
-    Container,
-    ExitStatus,
-    Guarantees,
-)
+from ipybox.backend import Backend, BackendDescriptor, ByteStream, Capability, Container
 from ipybox.client import ExecutionClient
 from ipybox.container import ExecutionContainer
 from ipybox.errors import (
@@ -19,16 +11,24 @@ from ipybox.errors import (
     ConnectFailedError,
     ConnectionLostError,
     ContainerLostError,
+    ContainerNotFoundError,
     ContainerStartError,
+    EngineTimeoutError,
     ExecutionError,
     ExecutionFailedError,
     ExecutionInterruptedError,
     ExecutionTimeoutError,
     GatewayError,
+    GuaranteeError,
+    ImageBuildError,
+    ImageError,
+    ImageNotFoundError,
+    ImageRefusedError,
     InputFailedError,
     InvalidArgumentError,
     IpyboxError,
     KernelDiedError,
+    NameTakenError,
     NotConnectedError,
     PluginError,
     PortTakenError,
@@ -41,12 +41,22 @@ from ipybox.errors import (
 from ipybox.events import Event
 from ipybox.execution import Execution
 from ipybox.hookspecs import hookimpl
-from ipybox.image import ImageRecipe
+from ipybox.image import BuildContext, BuildEvent, ImageInfo, ImageRecipe
 from ipybox.outputs.handler import OutputHandler
 from ipybox.outputs.limits import OutputLimits, Truncation
 from ipybox.outputs.result import ExecutionResult, Output
+from ipybox.reports import (
+    Availability,
+    ContainerInfo,
+    ExecResult,
+    ExitStatus,
+    Guarantees,
+    Probe,
+    Stats,
+)
+from ipybox.resources import Port, Resources
 from ipybox.session import session
-from ipybox.spec import Bind, ContainerSpec, Endpoint, Resources
+from ipybox.spec import Bind, ContainerSpec, Endpoint
 
 __all__ = [
     "AuthenticationError",
@@ -57,15 +67,22 @@ __all__ = [
     "BackendNotFoundError",
     "BackendUnavailableError",
     "Bind",
+    "BuildContext",
+    "BuildEvent",
+    "ByteStream",
     "Capability",
     "ConnectFailedError",
     "ConnectionLostError",
     "Container",
+    "ContainerInfo",
     "ContainerLostError",
+    "ContainerNotFoundError",
     "ContainerSpec",
     "ContainerStartError",
     "Endpoint",
+    "EngineTimeoutError",
     "Event",
+    "ExecResult",
     "Execution",
     "ExecutionClient",
     "ExecutionContainer",
@@ -76,21 +93,31 @@ __all__ = [
     "ExecutionTimeoutError",
     "ExitStatus",
     "GatewayError",
+    "GuaranteeError",
     "Guarantees",
+    "ImageBuildError",
+    "ImageError",
+    "ImageInfo",
+    "ImageNotFoundError",
     "ImageRecipe",
+    "ImageRefusedError",
     "InputFailedError",
     "InvalidArgumentError",
     "IpyboxError",
     "KernelDiedError",
+    "NameTakenError",
     "NotConnectedError",
     "Output",
     "OutputHandler",
     "OutputLimits",
     "PluginError",
+    "Port",
     "PortTakenError",
+    "Probe",
     "ProtocolError",
     "Resources",
     "SpillError",
+    "Stats",
     "TransportError",
     "Truncation",
     "UnsupportedError",

@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
 
 from ipybox.errors import BackendUnavailableError, UnsupportedError
+from ipybox.image import BuildContext, BuildEvent, ImageInfo
+from ipybox.reports import (
+    Availability,
+    ContainerInfo,
+    ExecResult,
+    ExitStatus,
+    Guarantees,
+    Isolation,
+    Stats,
+)
 from ipybox.spec import ContainerSpec, Endpoint
-
-Isolation = Literal["none", "container", "virtual-machine"]
-Enforcement = Literal["enforced", "best effort", "none"]
 
 
 class Capability(enum.Enum):
@@ -28,33 +35,54 @@ class Capability(enum.Enum):
     READ_ONLY_BINDS = "read-only binds"
     FIXED_PORT = "fixed port"
     RESOURCES = "resource limits"
+    PORTS = "further ports"
+    LABELS = "labels"
+    USER = "choice of the user"
+    GPUS = "GPUs"
+    RUNTIMES = "choice of the runtime"
+    ENGINE_INIT = "init of its own"
+    READ_ONLY_ROOT = "read-only root file system"
+    LEASES = "leases"
+    ATTACH = "attaching to running containers"
+    EXEC = "exec"
+    STATS = "statistics"
+    PAUSE = "pausing"
+    IMAGES = "images"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Availability:
-    """Whether a backend can run containers now; where not, why, and what to do."""
+class ByteStream(ABC):
+    """A command's standard input and output. An async context manager that ends it."""
 
-    ready: bool
-    version: str | None = None
-    reason: str | None = None
-    remedy: str | None = None
+    async def __aenter__(self) -> Self:
+        return self
 
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
 
-@dataclass(frozen=True, kw_only=True)
-class Guarantees:
-    """What is held against the code, per concern (``"filesystem"``, ``"network"``, …)."""
+    @abstractmethod
+    async def read(self, size: int = 65536) -> bytes:
+        """At least one and at most ``size`` bytes of its output; b"" at its end."""
 
-    isolation: Isolation
-    details: Mapping[str, Enforcement] = field(default_factory=dict)
+    @abstractmethod
+    async def write(self, data: bytes) -> None:
+        """To its input. Waits while it does not read."""
 
+    @abstractmethod
+    async def write_eof(self) -> None:
+        """Ends its input; its output can still be read."""
 
-@dataclass(frozen=True, kw_only=True)
-class ExitStatus:
-    """How a container ended. ``code`` is negative for a signal, None where unknown."""
+    @abstractmethod
+    async def exit_code(self) -> int:
+        """Returns when the command has ended."""
 
-    code: int | None
-    out_of_memory: bool = False
-    reason: str = ""
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Ends the command, if it runs still, and the stream. Twice is fine."""
 
 
 class Container(ABC):
@@ -85,6 +113,15 @@ class Container(ABC):
         cancellation.
         """
 
+    @property
+    def ports(self) -> Mapping[int, int]:
+        """The further ports: container port to host port; empty unless it runs."""
+        return {}
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """Asks it to end, and kills it if it has not ended after ``grace`` seconds."""
+        await self.kill()
+
     @abstractmethod
     async def kill(self) -> None:
         """Ends it at once and removes all that belongs to it. Twice is fine."""
@@ -96,6 +133,42 @@ class Container(ABC):
     @abstractmethod
     async def logs(self, tail: int = 100) -> list[str]:
         """The last ``tail`` lines of its own log, oldest first; empty once it is removed."""
+
+    # What not every backend can do; each is told in its ``capabilities``.
+
+    async def exec(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        workdir: str | None = None,
+        timeout: float = 60.0,
+        on_output: Callable[[Literal["stdout", "stderr"], bytes], None] | None = None,
+        max_bytes: int = 10 * 1024 * 1024,
+    ) -> ExecResult:
+        """Runs a command beside the kernels, as their user, to its end.
+
+        ``on_output`` gets each piece as it comes. ``max_bytes``: so much of each stream
+        is kept. Raises EngineTimeoutError after ``timeout`` seconds, when the command and
+        what it has started were killed.
+        """
+        raise _lacks(Capability.EXEC)
+
+    async def open_stream(self, argv: Sequence[str]) -> ByteStream:
+        """Starts a command, and returns its standard input and output."""
+        raise _lacks(Capability.EXEC)
+
+    async def stats(self) -> Stats:
+        """What it uses now."""
+        raise _lacks(Capability.STATS)
+
+    async def pause(self) -> None:
+        """Freezes all its processes. Its lease goes on."""
+        raise _lacks(Capability.PAUSE)
+
+    async def unpause(self) -> None:
+        raise _lacks(Capability.PAUSE)
 
 
 class Backend(ABC):
@@ -123,6 +196,48 @@ class Backend(ABC):
     async def create(self, spec: ContainerSpec) -> Container:
         """A container that is not started yet. Raises BackendError."""
 
+    # What not every backend can do; each is told in its ``capabilities``.
+
+    async def attach(self, container_id: str) -> Container:
+        """A running container of ours, by its id or name, whoever started it.
+
+        Its ``kill`` ends it. Raises ContainerNotFoundError.
+        """
+        raise _lacks(Capability.ATTACH)
+
+    async def list(self) -> Sequence[ContainerInfo]:
+        """All containers that carry our labels, running or not."""
+        raise _lacks(Capability.ATTACH)
+
+    async def remove(self, container_id: str) -> None:
+        """Ends a container of ours and removes it, its volumes too. One that has gone
+        already is fine; ContainerNotFoundError for one that is not ours."""
+        raise _lacks(Capability.ATTACH)
+
+    async def sweep(self) -> Sequence[ContainerInfo]:
+        """Removes the abandoned containers, and returns them."""
+        return ()
+
+    async def image(self, tag: str) -> ImageInfo | None:
+        """The image of that name or id, None where it is not there."""
+        raise _lacks(Capability.IMAGES)
+
+    async def images(self) -> Sequence[ImageInfo]:
+        """All images with our runtime."""
+        raise _lacks(Capability.IMAGES)
+
+    def pull(self, tag: str) -> AsyncIterator[BuildEvent]:
+        """Fetches an image; the last event is "done". Raises ImageNotFoundError."""
+        raise _lacks(Capability.IMAGES)
+
+    def build(self, context: BuildContext) -> AsyncIterator[BuildEvent]:
+        """Builds an image; the last event is "done". Raises ImageBuildError."""
+        raise _lacks(Capability.IMAGES)
+
+    async def remove_image(self, tag: str) -> None:
+        """Takes a name from an image; with its last name the image goes."""
+        raise _lacks(Capability.IMAGES)
+
 
 @dataclass(frozen=True, kw_only=True)
 class BackendDescriptor:
@@ -141,6 +256,14 @@ def check_capabilities(backend: Backend, spec: ContainerSpec) -> None:
         Capability.READ_ONLY_BINDS: any(bind.read_only for bind in spec.binds),
         Capability.FIXED_PORT: spec.port is not None,
         Capability.RESOURCES: spec.resources is not None,
+        Capability.PORTS: bool(spec.ports),
+        Capability.LABELS: bool(spec.labels),
+        Capability.USER: spec.user is not None,
+        Capability.GPUS: spec.gpus is not None,
+        Capability.RUNTIMES: spec.runtime is not None,
+        Capability.ENGINE_INIT: spec.engine_init,
+        Capability.READ_ONLY_ROOT: spec.read_only_root,
+        Capability.LEASES: spec.lease is None,
     }
     for capability, asked_for in wanted.items():
         if asked_for and capability not in backend.capabilities:
@@ -148,6 +271,10 @@ def check_capabilities(backend: Backend, spec: ContainerSpec) -> None:
                 f"The backend {backend.name!r} has no {capability.value}; "
                 "leave that out, or choose another backend."
             )
+
+
+def _lacks(capability: Capability) -> UnsupportedError:
+    return UnsupportedError(f"This backend has no {capability.value}.")
 
 
 async def check_available(backend: Backend) -> None:

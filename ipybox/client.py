@@ -33,7 +33,8 @@ from ipybox.outputs.limits import OutputLimits
 from ipybox.outputs.result import ExecutionResult
 from ipybox.outputs.spill import SpillTarget
 from ipybox.plugins import registry
-from ipybox.spec import check_port, check_timeout, check_token
+from ipybox.resources import check_port
+from ipybox.spec import check_timeout, check_token
 
 COMPLETION_SECONDS = 2.0
 

@@ -10,13 +10,15 @@ from types import TracebackType
 from typing import Self
 
 from ipybox import endpoints
-from ipybox.backend import Backend, Container, ExitStatus, Guarantees, check_capabilities
+from ipybox.backend import Backend, Container, check_capabilities
 from ipybox.errors import InvalidArgumentError
 from ipybox.events import Event, EventName
 from ipybox.lifetimes import shielded
 from ipybox.plugins import registry
+from ipybox.reports import ExitStatus, Guarantees
+from ipybox.resources import Resources
 from ipybox.selection import choose_backend
-from ipybox.spec import DEFAULT_TAG, Bind, ContainerSpec, Endpoint, Resources, parse_binds
+from ipybox.spec import DEFAULT_TAG, Bind, ContainerSpec, Endpoint, parse_binds
 
 
 class ExecutionContainer:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from ipybox.backend import ExitStatus
+from ipybox.reports import ExitStatus
 from ipybox.spec import Endpoint
 
 TOKEN_VARIABLE = "IPYBOX_TOKEN"  # noqa: S105  # a name, no secret

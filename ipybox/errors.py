@@ -10,8 +10,16 @@
     │   ├── BackendNotFoundError            no backend of that name
     │   ├── BackendUnavailableError         it is there, and not ready
     │   ├── UnsupportedError                this backend can't do what was asked for
+    │   ├── EngineTimeoutError (TimeoutError)  the engine stopped answering
     │   ├── PortTakenError                  the port asked for is in use
-    │   └── ContainerStartError             the container did not come up
+    │   ├── NameTakenError                  another container has that name
+    │   ├── ContainerNotFoundError          no container of ours with that id
+    │   ├── ContainerStartError             the container did not come up
+    │   ├── GuaranteeError                  what strict=True asks for is not enforced
+    │   └── ImageError                      an image that can't be used
+    │       ├── ImageNotFoundError          it is nowhere
+    │       ├── ImageRefusedError           it has no runtime, or one that does not fit
+    │       └── ImageBuildError             a step of its build failed
     ├── TransportError                      between client and gateway
     │   ├── NotConnectedError (ValueError)  before connect, or after disconnect
     │   ├── ConnectFailedError              nobody answers there
@@ -82,6 +90,42 @@ class PortTakenError(BackendError):
 
 class ContainerStartError(BackendError):
     """The container did not come up; the message ends with its last log lines."""
+
+
+class EngineTimeoutError(BackendError, TimeoutError):
+    """The engine did not answer a call in time."""
+
+
+class NameTakenError(BackendError):
+    """Another container has the name asked for."""
+
+
+class ContainerNotFoundError(BackendError):
+    """There is no container of ours with that id on this engine."""
+
+
+class GuaranteeError(BackendError):
+    """With ``strict=True``: something that was asked for is not enforced here."""
+
+
+class ImageError(BackendError):
+    """An image that can't be used."""
+
+
+class ImageNotFoundError(ImageError):
+    """An image that is not there, that no recipe claims, and that can't be pulled."""
+
+
+class ImageRefusedError(ImageError):
+    """An image without the runtime, or with one that this library does not speak to."""
+
+
+class ImageBuildError(ImageError):
+    """A step of a build failed. ``output``: what it printed, its last lines."""
+
+    def __init__(self, message: str, output: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.output = tuple(output)
 
 
 class TransportError(IpyboxError):

@@ -1,20 +1,40 @@
-"""What a container image is made of, as plugins describe it."""
+"""What a container image is made of, as plugins describe it, and what comes of it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+from ipybox.errors import InvalidArgumentError
 
 DEFAULT_BASE = "docker.io/library/python:3.13-slim"
+DEFAULT_USER_ID = 1000
+
+RECIPE_LABEL = "ipybox.recipe"
+HASH_LABEL = "ipybox.hash"
+RUNTIME_LABEL = "ipybox.runtime"
+PROTOCOL_LABEL = "ipybox.protocol"
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,127}")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+TAG = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,254}(@sha256:[0-9a-f]{64})?"  # an image reference, roughly
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRecipe:
     """An image by its parts: what is put on top of ``base``, besides the runtime.
 
-    ``tags`` are the image names that it claims; ``system_packages`` are Debian's,
-    ``python_packages`` requirement specifiers; ``preload`` names the modules that
-    a kernel has imported before it starts.
+    - ``tags``: the image names that it claims.
+    - ``base``: any image with Python 3.11 or newer.
+    - ``system_packages``: Debian's; ``python_packages``: requirement specifiers.
+    - ``files``: absolute path in the image to content.
+    - ``env``: environment of every container.
+    - ``user_id``: who runs the gateway and the code; 0 is root.
+    - ``preload``: modules that a kernel has imported before it starts.
     """
 
     name: str
@@ -22,5 +42,82 @@ class ImageRecipe:
     base: str = DEFAULT_BASE
     system_packages: tuple[str, ...] = ()
     python_packages: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    user_id: int = DEFAULT_USER_ID
     preload: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise InvalidArgumentError(
+                f"recipe name {self.name!r}: lower-case letters, digits, '.', '_' and '-' only."
+            )
+        for tag in (*self.tags, self.base):
+            if not TAG.fullmatch(tag):
+                raise InvalidArgumentError(f"recipe {self.name!r}: {tag!r} names no image.")
+        for kind in ("system_packages", "python_packages", "preload"):
+            for item in getattr(self, kind):
+                if not item.strip() or any(sign in item for sign in "\n\r\0"):
+                    raise InvalidArgumentError(
+                        f"recipe {self.name!r}: {item!r} in {kind} is no name of one line."
+                    )
+        for path in self.files:
+            if not path.startswith("/") or ".." in path.split("/") or "\0" in path:
+                raise InvalidArgumentError(
+                    f"recipe {self.name!r}: the file {path!r} must have an absolute path."
+                )
+        for name, value in self.env.items():
+            if not VARIABLE.fullmatch(name) or "\0" in value:
+                raise InvalidArgumentError(
+                    f"recipe {self.name!r}: environment name {name!r} is none."
+                )
+        if not 0 <= self.user_id <= 65534:
+            raise InvalidArgumentError(
+                f"recipe {self.name!r}: user_id is {self.user_id}; it must be from 0 to 65534."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildContext:
+    """What an engine builds an image from.
+
+    ``files``: path in the context (relative, with slashes) to content, the Dockerfile
+    among them; the same recipe gives the same bytes. ``tags``: all names that the image
+    gets. ``content_hash``: hexadecimal SHA-256 of all of it.
+    """
+
+    recipe: str
+    files: Mapping[str, bytes] = field(repr=False)
+    tags: tuple[str, ...]
+    labels: Mapping[str, str]
+    content_hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildEvent:
+    """One thing that a build or a pull tells.
+
+    - "step": a step begins; ``step`` of ``steps``, ``text`` is its instruction.
+    - "output": a line that a step has printed.
+    - "progress": of the layer ``item``; ``current`` of ``total`` bytes, 0 where unknown.
+    - "done": the image is there; ``text`` is its id.
+    """
+
+    kind: Literal["step", "output", "progress", "done"]
+    text: str = ""
+    step: int = 0
+    steps: int = 0
+    item: str = ""
+    current: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageInfo:
+    """An image that is there. ``size_bytes``: of all its layers."""
+
+    id: str
+    tags: tuple[str, ...]
+    labels: Mapping[str, str]
+    size_bytes: int
+    created: float  # seconds since the epoch

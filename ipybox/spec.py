@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ipybox.errors import InvalidArgumentError
+from ipybox.resources import Port, Resources, check_port
 
 TOKEN_BYTES = 32
 """256 random bits."""
@@ -17,6 +19,10 @@ DEFAULT_TAG = "gradion/ipybox"
 WORKDIR = "/app"
 MAX_PATH = 1000
 MAX_NAME = 255
+DEFAULT_LEASE_SECONDS = 60.0
+MIN_LEASE_SECONDS = 1.0
+CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
+USER = re.compile(r"[a-zA-Z0-9_.-]+(:[a-zA-Z0-9_.-]+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,26 +69,6 @@ class Bind:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resources:
-    """Limits. None: the backend's default.
-
-    ``cpus`` in cores (0.5 is half a core), ``memory_bytes`` and ``shm_bytes`` in
-    bytes, ``pids`` the number of processes and threads.
-    """
-
-    cpus: float | None = None
-    memory_bytes: int | None = None
-    pids: int | None = None
-    shm_bytes: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("cpus", "memory_bytes", "pids", "shm_bytes"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and value > 0):
-                raise InvalidArgumentError(f"resources.{name} is {value!r}; it must be above 0.")
-
-
-@dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """Where a container's gateway answers. The token is in no repr."""
 
@@ -99,13 +85,23 @@ class ContainerSpec:
     happens can be found and removed. ``port`` is the host port of the gateway,
     None for one that the system chooses. ``start_timeout`` is in seconds, from
     the start until the gateway answers; ``port_timeout`` until its port is known.
+    ``lease``: seconds that the container lives on without its owner, None for ever.
     """
 
     tag: str = DEFAULT_TAG
     binds: tuple[Bind, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     port: int | None = None
+    ports: tuple[Port, ...] = ()
     resources: Resources | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    gpus: str | int | None = None
+    runtime: str | None = None
+    engine_init: bool = False
+    read_only_root: bool = False
+    lease: float | None = DEFAULT_LEASE_SECONDS
+    strict: bool = False
     port_timeout: float = 10.0
     start_timeout: float = 60.0
     name: str = field(default_factory=lambda: f"ipybox-{secrets.token_hex(6)}")
@@ -114,11 +110,20 @@ class ContainerSpec:
     def __post_init__(self) -> None:
         if not isinstance(self.tag, str) or not self.tag.strip():
             raise InvalidArgumentError(f"tag is {self.tag!r}; it must name an image.")
-        check_port(self.port)
+        if self.port is not None:
+            check_port(self.port)
         check_timeout("port_allocation_timeout", self.port_timeout)
         check_timeout("start_timeout", self.start_timeout)
         _check_env(self.env)
         _check_targets(self.binds)
+        _check_ports(self.ports)
+        _check_identity(self)
+        if self.lease is not None:
+            check_timeout("lease", self.lease)
+            if self.lease < MIN_LEASE_SECONDS:
+                raise InvalidArgumentError(
+                    f"lease is {self.lease!r}; it must be at least {MIN_LEASE_SECONDS} s, or None."
+                )
 
 
 def parse_binds(binds: Mapping[str, str] | Sequence[Bind] | None) -> tuple[Bind, ...]:
@@ -144,14 +149,6 @@ def _host_path(value: str | os.PathLike[str]) -> Path:
         return Path(value).expanduser()
     except (TypeError, RuntimeError) as error:
         raise InvalidArgumentError(f"bind host path {value!r}: {error}") from error
-
-
-def check_port(port: object) -> None:
-    """Raises InvalidArgumentError unless ``port`` is None or a TCP port number."""
-    if port is None:
-        return
-    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
-        raise InvalidArgumentError(f"port is {port!r}; it must be a number from 1 to 65535.")
 
 
 def check_token(token: object) -> None:
@@ -218,3 +215,38 @@ def _check_targets(binds: tuple[Bind, ...]) -> None:
                     "bind them side by side."
                 )
         taken[target] = bind
+
+
+def _check_ports(ports: tuple[Port, ...]) -> None:
+    taken = set()
+    for port in ports:
+        if not isinstance(port, Port):
+            raise InvalidArgumentError(f"ports holds {port!r}; it must hold Port objects.")
+        if (key := (port.container_port, port.protocol)) in taken:
+            raise InvalidArgumentError(f"ports: {port.container_port} is there twice.")
+        taken.add(key)
+
+
+def _check_identity(spec: ContainerSpec) -> None:
+    """Name, labels, user, devices."""
+    if not isinstance(spec.name, str) or not CONTAINER_NAME.fullmatch(spec.name):
+        raise InvalidArgumentError(
+            f"name is {spec.name!r}; it must be letters, digits, '_', '.' and '-', 2 to 128 "
+            "of them, with a letter or digit first."
+        )
+    for key, value in spec.labels.items():
+        if not isinstance(key, str) or not isinstance(value, str) or not key:
+            raise InvalidArgumentError(f"labels: {key!r}: name and value must be texts.")
+        if key.startswith("ipybox."):
+            raise InvalidArgumentError(f"labels: {key!r}: names with 'ipybox.' are ours.")
+    if spec.user is not None and not (isinstance(spec.user, str) and USER.fullmatch(spec.user)):
+        raise InvalidArgumentError(
+            f"user is {spec.user!r}; it must be a name or number, as in '1000:1000'."
+        )
+    gpus = spec.gpus
+    if gpus is not None and (isinstance(gpus, bool) or gpus in ("", 0)):
+        raise InvalidArgumentError(
+            f"gpus is {gpus!r}; it must be 'all', how many, or ids with commas between them."
+        )
+    if isinstance(gpus, int) and gpus < 0:
+        raise InvalidArgumentError(f"gpus is {gpus}; it must be above 0.")

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ipybox.backend import Availability
 from ipybox.errors import IpyboxError
 from ipybox.plugins import registry
+from ipybox.reports import Availability
 from ipybox.selection import PREFERRED, load_backend
 
 CHECK_SECONDS = 15.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ipybox.backend import ExitStatus
 from ipybox.errors import ConnectionLostError, ContainerLostError, KernelDiedError
+from ipybox.reports import ExitStatus
 
 
 def kernel_died(
