@@ -118,6 +118,15 @@ class Container(ABC):
         """The further ports: container port to host port; empty unless it runs."""
         return {}
 
+    @property
+    def lease(self) -> float | None:
+        """Seconds that it lives on when nobody renews its lease; None for one without."""
+        return None
+
+    async def detach(self) -> None:
+        """Lets go of it; it runs on."""
+        return
+
     async def stop(self, grace: float = 5.0) -> None:
         """Asks it to end, and kills it if it has not ended after ``grace`` seconds."""
         await self.kill()
@@ -207,6 +216,10 @@ class Backend(ABC):
 
     async def list(self) -> Sequence[ContainerInfo]:
         """All containers that carry our labels, running or not."""
+        raise _lacks(Capability.ATTACH)
+
+    async def logs(self, container_id: str, tail: int = 100) -> Sequence[str]:
+        """The last lines of a container's own log, running or not, oldest first."""
         raise _lacks(Capability.ATTACH)
 
     async def remove(self, container_id: str) -> None:

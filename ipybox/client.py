@@ -23,18 +23,17 @@ from ipybox.errors import (
 )
 from ipybox.events import Event, EventName
 from ipybox.execution import DEFAULT_TIMEOUT, Execution, check_execution_timeout
-from ipybox.kernel.endings import container_lost
 from ipybox.kernel.gateway import Gateway
 from ipybox.kernel.requests import complete
 from ipybox.kernel.session import InputCallback, KernelSession
-from ipybox.kernel.stopping import stop
+from ipybox.kernel.stopping import find_lost, stop
 from ipybox.lifetimes import shielded
 from ipybox.outputs.limits import OutputLimits
 from ipybox.outputs.result import ExecutionResult
 from ipybox.outputs.spill import SpillTarget
 from ipybox.plugins import registry
 from ipybox.resources import check_port
-from ipybox.spec import check_timeout, check_token
+from ipybox.spec import check_kernel_id, check_timeout, check_token
 
 COMPLETION_SECONDS = 2.0
 
@@ -49,6 +48,8 @@ class ExecutionClient:
     - ``token``: of the gateway. In the process that started the container it is
       found by itself; else the variable ``IPYBOX_TOKEN`` is used.
     - ``limits``: how much output of one execution is kept.
+    - ``kernel_id``: of a kernel that runs already, for example of a program that has died;
+      None: a new one. ``keep_kernel``: whether it lives on when the client disconnects.
 
     What happens to code that runs past its time-out goes in steps, each with its
     seconds. It is interrupted, and has ``interrupt_grace`` to end. The kernel is asked
@@ -69,6 +70,8 @@ class ExecutionClient:
         *,
         token: str | None = None,
         limits: OutputLimits | None = None,
+        kernel_id: str | None = None,
+        keep_kernel: bool = False,
         interrupt_grace: float = graces.DEFAULT.interrupt,
         probe_grace: float = graces.DEFAULT.probe,
         restart_grace: float = graces.DEFAULT.restart,
@@ -89,6 +92,9 @@ class ExecutionClient:
         if limits is not None and not isinstance(limits, OutputLimits):
             raise InvalidArgumentError(f"limits is {limits!r}; it must be an OutputLimits.")
         check_token(token)
+        check_kernel_id(kernel_id)
+        self._kernel_id = kernel_id
+        self._keep_kernel = keep_kernel
         self.port = port
         self.host = host
         self.limits = limits or OutputLimits()
@@ -246,10 +252,12 @@ class ExecutionClient:
                     reconnect_grace=self._graces.reconnect,
                     max_message=self.limits.message,
                     startup=registry().kernel_startup(),
+                    kernel_id=self._kernel_id,
+                    keep=self._keep_kernel,
                     tell=registry().emit,
                 )
             except ConnectFailedError:
-                if lost := await self._container_lost():
+                if lost := await find_lost(self.host, self.port, self._graces.probe):
                     raise lost from None
                 if attempt == attempts:
                     raise
@@ -258,15 +266,6 @@ class ExecutionClient:
                 self._lost = None
                 self._emit("kernel.connected", self._session.kernel_id)
                 return
-
-    async def _container_lost(self) -> ContainerLostError | None:
-        """The error for a container of this process that has ended; waits a little for that
-        to show: its gateway goes before it."""
-        container = find_container(self.host, self.port)
-        if container is None:
-            return None
-        await asyncio.wait({container.ended}, timeout=self._graces.probe)
-        return None if container.status is None else container_lost(container.status)
 
     async def _give_up(self, execution: Execution) -> KernelState:
         """Stops an execution, whatever it does. Tells what became of the variables."""
@@ -320,7 +319,8 @@ class ExecutionClient:
         async with self._changing:
             if self._session is not session or self._gateway is None:
                 return
-            await shielded(session.aclose(reason))
+            await shielded(session.aclose(reason, delete=True))
+            self._kernel_id = None  # the one that was given is no more
             await self._open_session(self._gateway, 1, 1.0)
 
     async def _disconnect(self) -> None:

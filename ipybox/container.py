@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
 from ipybox import endpoints
-from ipybox.backend import Backend, Container, check_capabilities
+from ipybox.backend import Backend, ByteStream, Capability, Container, check_capabilities
 from ipybox.errors import InvalidArgumentError
 from ipybox.events import Event, EventName
+from ipybox.image import BuildEvent
+from ipybox.image_search import ensure_image
+from ipybox.leases import LeaseKeeper
 from ipybox.lifetimes import shielded
 from ipybox.plugins import registry
-from ipybox.reports import ExitStatus, Guarantees
-from ipybox.resources import Resources
+from ipybox.reports import ExecResult, ExitStatus, Guarantees, Stats
+from ipybox.resources import Port, Resources
 from ipybox.selection import choose_backend
-from ipybox.spec import DEFAULT_TAG, Bind, ContainerSpec, Endpoint, parse_binds
+from ipybox.spec import (
+    DEFAULT_LEASE_SECONDS,
+    DEFAULT_TAG,
+    Bind,
+    ContainerSpec,
+    Endpoint,
+    parse_binds,
+)
+
+log = logging.getLogger(__name__)
 
 
 class ExecutionContainer:
@@ -35,6 +48,17 @@ class ExecutionContainer:
       first ready one that isolates.
     - ``resources``: limits; refused where the backend has none.
     - ``start_timeout``: seconds until the gateway answers.
+    - ``ports``: further ports, published on loopback; :attr:`ports` tells where.
+    - ``labels``, ``name``: as the engine has them.
+    - ``user``: who runs the code, as in "1000:1000"; None: the image's own user, and with
+      binds the host's, so that files belong to the same on both sides.
+    - ``gpus``: "all", how many, or ids with commas between them.
+    - ``runtime``: of the engine's, for example "runsc" (gVisor) or "kata".
+    - ``engine_init``: the engine's own init as process 1, in place of the runtime's.
+    - ``read_only_root``: only ``/app``, ``/tmp`` and the home folder can be written to.
+    - ``lease``: seconds that the container lives on when this process has died; None: it
+      stays until it is removed, and can be attached to (:meth:`attach`).
+    - ``strict``: refuses to start where something of this is not enforced.
 
     Bad arguments raise InvalidArgumentError here, before anything is started.
     """
@@ -51,6 +75,16 @@ class ExecutionContainer:
         backend: str | Backend | None = None,
         resources: Resources | None = None,
         start_timeout: float = 60,
+        ports: Sequence[Port] = (),
+        labels: Mapping[str, str] | None = None,
+        name: str | None = None,
+        user: str | None = None,
+        gpus: str | int | None = None,
+        runtime: str | None = None,
+        engine_init: bool = False,
+        read_only_root: bool = False,
+        lease: float | None = DEFAULT_LEASE_SECONDS,
+        strict: bool = False,
     ) -> None:
         if backend is not None and not isinstance(backend, str | Backend):
             raise InvalidArgumentError(
@@ -61,14 +95,39 @@ class ExecutionContainer:
             binds=parse_binds(binds),
             env={} if env is None else env,
             port=port,
+            ports=tuple(ports),
             resources=resources,
+            labels=labels or {},
+            user=user,
+            gpus=gpus,
+            runtime=runtime,
+            engine_init=engine_init,
+            read_only_root=read_only_root,
+            lease=lease,
+            strict=strict,
             port_timeout=port_allocation_timeout,
             start_timeout=start_timeout,
+            **({} if name is None else {"name": name}),
         )
+        self._attach_to: str | None = None
+        self._detached = False
         self.show_pull_progress = show_pull_progress
         self._backend = backend
         self._container: Container | None = None
         self._lifetime: AsyncExitStack | None = None
+
+    @classmethod
+    def attach(cls, container_id: str, *, backend: str | Backend | None = None) -> Self:
+        """A container that runs already, by its id or name, whoever has started it.
+
+        A context manager as any other, but that leaving it lets the container run on;
+        :meth:`kill` ends it. ContainerNotFoundError where it is not there.
+        """
+        if not isinstance(container_id, str) or not container_id.strip():
+            raise InvalidArgumentError(f"container_id is {container_id!r}; it must be a text.")
+        attached = cls(backend=backend)
+        attached._attach_to = container_id
+        return attached
 
     async def __aenter__(self) -> Self:
         await self.run()
@@ -80,7 +139,10 @@ class ExecutionContainer:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.kill()
+        if self._attach_to is not None:
+            await self.detach()
+        else:
+            await self.kill()
 
     def __repr__(self) -> str:
         state = f"port={self.port}" if self._running else "not running"
@@ -113,6 +175,11 @@ class ExecutionContainer:
         return endpoint
 
     @property
+    def ports(self) -> Mapping[int, int]:
+        """The further ports: container port to host port. RuntimeError when not running."""
+        return self._current().ports
+
+    @property
     def guarantees(self) -> Guarantees:
         """What is held against the code inside. RuntimeError when not running."""
         return self._current().guarantees
@@ -135,9 +202,29 @@ class ExecutionContainer:
 
     async def kill(self) -> None:
         """Ends it and removes all that belongs to it. Twice is fine."""
+        container = self._container
         lifetime, self._lifetime = self._lifetime, None
         if lifetime is not None:
+            if self._attach_to is not None and container is not None:
+                lifetime.push_async_callback(container.kill)
             await shielded(lifetime.aclose())
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """As :meth:`kill`, but asks it to end first, and waits ``grace`` seconds for it."""
+        container = self._container
+        if container is not None:
+            await container.stop(grace)
+        await self.kill()
+
+    async def detach(self) -> None:
+        """Lets go of it. It runs on, until its lease ends, if it has one."""
+        self._detached = True
+        try:
+            lifetime, self._lifetime = self._lifetime, None
+            if lifetime is not None:
+                await shielded(lifetime.aclose())
+        finally:
+            self._detached = False
 
     async def wait(self) -> ExitStatus:
         """Returns when the container has ended, by itself or by :meth:`kill`."""
@@ -147,6 +234,35 @@ class ExecutionContainer:
         """The last lines of the container's own log: the gateway's, not the code's."""
         return await self._current().logs(tail)
 
+    async def exec(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        workdir: str | None = None,
+        timeout: float = 60.0,
+    ) -> ExecResult:
+        """Runs a command beside the kernels, as their user; :meth:`Container.exec` has more."""
+        return await self._current().exec(
+            argv, stdin=stdin, env=env, workdir=workdir, timeout=timeout
+        )
+
+    async def open_stream(self, argv: Sequence[str]) -> ByteStream:
+        """Starts a command, and returns its standard input and output."""
+        return await self._current().open_stream(argv)
+
+    async def stats(self) -> Stats:
+        """What it uses now."""
+        return await self._current().stats()
+
+    async def pause(self) -> None:
+        """Freezes all that runs in it, until :meth:`unpause`."""
+        await self._current().pause()
+
+    async def unpause(self) -> None:
+        await self._current().unpause()
+
     def _current(self) -> Container:
         if self._container is None:
             raise RuntimeError("Container not running")
@@ -155,17 +271,22 @@ class ExecutionContainer:
     async def _start(self, lifetime: AsyncExitStack) -> None:
         """Each step puts its undoing on ``lifetime`` before anything can go wrong."""
         backend = await choose_backend(self._backend)
-        spec = registry().prepare_spec(self._spec)
-        check_capabilities(backend, spec)
-        spec = await asyncio.to_thread(_resolve_binds, spec)
         await lifetime.enter_async_context(backend)
-        self._emit("container.starting", spec.name, backend=backend.name)
-        container = await backend.create(spec)
-        lifetime.callback(self._emit, "container.ended", spec.name, backend=backend.name)
+        if self._attach_to is not None:
+            container = await backend.attach(self._attach_to)
+            name = self._attach_to
+            lifetime.push_async_callback(container.detach)
+        else:
+            container = await self._create(backend, lifetime)
+            name = self._spec.name
+            lifetime.push_async_callback(self._end, container)
         lifetime.callback(setattr, self, "_container", None)
-        lifetime.push_async_callback(container.kill)
         self._container = container
-        endpoint = await container.start()
+        endpoint = container.endpoint or await container.start()
+        if container.lease is not None:
+            keeper = LeaseKeeper(endpoint, container.lease)
+            keeper.start()
+            lifetime.callback(keeper.stop)
         ended = asyncio.create_task(container.wait(), name="ipybox container end")
         lifetime.push_async_callback(_settled, ended)
         started = endpoints.StartedContainer(
@@ -176,7 +297,25 @@ class ExecutionContainer:
         )
         endpoints.remember(started)
         lifetime.callback(endpoints.forget, started)
-        self._emit("container.ready", spec.name, backend=backend.name)
+        self._emit("container.ready", name, backend=backend.name)
+
+    async def _create(self, backend: Backend, lifetime: AsyncExitStack) -> Container:
+        spec = registry().prepare_spec(self._spec)
+        check_capabilities(backend, spec)
+        spec = await asyncio.to_thread(_resolve_binds, spec)
+        self._emit("container.starting", spec.name, backend=backend.name)
+        if Capability.IMAGES in backend.capabilities:
+            await ensure_image(backend, spec.tag, on_event=self._tell_progress)
+        lifetime.callback(self._emit, "container.ended", spec.name, backend=backend.name)
+        return await backend.create(spec)
+
+    async def _end(self, container: Container) -> None:
+        await (container.detach() if self._detached else container.kill())
+
+    def _tell_progress(self, event: BuildEvent) -> None:
+        if self.show_pull_progress:
+            log.info("%s: %s %s", self.tag, event.item, event.text)
+            self._emit("image.progress", self.tag, event=event)
 
     def _emit(self, name: EventName, subject: str, **data: object) -> None:
         registry().emit(Event(name=name, subject=subject, data=data))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 EventName = Literal[
+    "image.progress",
     "container.starting",
     "container.ready",
     "container.ended",
@@ -23,6 +24,6 @@ class Event:
     """Something that happened. ``time`` is monotonic, in seconds; no field holds a secret."""
 
     name: EventName
-    subject: str  # the container's or the kernel's id
+    subject: str  # the container's or the kernel's id, or the image's name
     data: Mapping[str, object] = field(default_factory=dict)
     time: float = field(default_factory=time.monotonic)

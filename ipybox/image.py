@@ -61,6 +61,11 @@ class ImageRecipe:
                     raise InvalidArgumentError(
                         f"recipe {self.name!r}: {item!r} in {kind} is no name of one line."
                     )
+        for item in self.python_packages:
+            if item.lstrip().startswith(("-", "#")):
+                raise InvalidArgumentError(
+                    f"recipe {self.name!r}: {item!r} in python_packages is no requirement."
+                )
         for path in self.files:
             if not path.startswith("/") or ".." in path.split("/") or "\0" in path:
                 raise InvalidArgumentError(

@@ -57,7 +57,8 @@ class Guarantees:
 
 @dataclass(frozen=True, kw_only=True)
 class ExitStatus:
-    """How a container ended. ``code`` is negative for a signal, None where unknown."""
+    """How a container ended. ``code`` is negative for a signal, None where unknown, and 0
+    where its owner has ended it."""
 
     code: int | None
     out_of_memory: bool = False

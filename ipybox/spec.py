@@ -22,6 +22,7 @@ MAX_NAME = 255
 DEFAULT_LEASE_SECONDS = 60.0
 MIN_LEASE_SECONDS = 1.0
 CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
+KERNEL_ID = re.compile(r"[a-zA-Z0-9-]{1,64}")
 USER = re.compile(r"[a-zA-Z0-9_.-]+(:[a-zA-Z0-9_.-]+)?")
 
 
@@ -160,6 +161,17 @@ def check_token(token: object) -> None:
         raise InvalidArgumentError(f"token is a {type(token).__name__}; it must be a str.")
     if not token.isascii() or not token.isprintable() or " " in token:
         raise InvalidArgumentError("token holds other characters than printable ASCII.")
+
+
+def check_kernel_id(kernel_id: object) -> None:
+    """Raises InvalidArgumentError unless it is None or can be a kernel's id."""
+    # It becomes part of a URL: nothing but what an id is made of is let through.
+    if kernel_id is not None and not (
+        isinstance(kernel_id, str) and KERNEL_ID.fullmatch(kernel_id)
+    ):
+        raise InvalidArgumentError(
+            f"kernel_id is {kernel_id!r}; it must be letters, digits and '-'."
+        )
 
 
 def _is_text(value: str) -> bool:

@@ -51,15 +51,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 _temporary: pytest.StashKey[str] = pytest.StashKey()
 
 
+def need(name: str) -> None:
+    """Skips without that backend, or fails where it is required."""
+    reason = why_not_ready(name)
+    if reason is None:
+        return
+    if name in REQUIRED:
+        pytest.fail(f"{name} is required (IPYBOX_REQUIRE_BACKENDS): {reason}")
+    pytest.skip(f"{name}: {reason}")
+
+
 @pytest.fixture(scope="module", params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Iterator[str]:
     """The name of a backend that is ready; IPYBOX_BACKEND is set to it."""
     name: str = request.param
-    reason = why_not_ready(name)
-    if reason is not None:
-        if name in REQUIRED:
-            pytest.fail(f"{name} is required (IPYBOX_REQUIRE_BACKENDS): {reason}")
-        pytest.skip(f"{name}: {reason}")
+    need(name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IPYBOX_BACKEND", name)
         yield name
@@ -81,11 +87,18 @@ async def client(container: ExecutionContainer) -> AsyncIterator[ExecutionClient
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> str:
     """For what is the local backend's alone."""
-    reason = why_not_ready("local")
-    if reason is not None:
-        pytest.skip(f"local: {reason}")
+    need("local")
     monkeypatch.setenv("IPYBOX_BACKEND", "local")
     return "local"
+
+
+@pytest.fixture(scope="module")
+def docker() -> Iterator[str]:
+    """For what is the Docker backend's alone."""
+    need("docker")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IPYBOX_BACKEND", "docker")
+        yield "docker"
 
 
 def children() -> dict[int, str]:

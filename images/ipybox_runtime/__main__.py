@@ -1,10 +1,12 @@
 """``python -m ipybox_runtime``: one kernel gateway, configured on standard input.
 
 Standard input carries one line of JSON (:class:`GatewayConfig`) and then stays
-open: its end means that the owner is gone, and the gateway goes too. Standard
-output carries one JSON object a line:
+open: its end means that the owner is gone, and the gateway goes too. In a container
+the lease stands for that, and a process is put above the gateway that holds it
+(:mod:`ipybox_runtime.init`). Standard output carries one JSON object a line:
 
-- ``{"event": "bound", "port": 40123}`` as soon as the port is taken,
+- ``{"event": "bound", "port": 40123, "probe": {…}}`` as soon as the port is taken; the
+  probe in containers only: what is enforced there,
 - ``{"event": "ready", "port": 40123, "runtime": "0.1.0"}`` when it answers,
 - ``{"event": "failed", "reason": "…"}`` when it can't start.
 """
@@ -13,6 +15,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -24,9 +27,12 @@ from typing import Any
 from ipybox_runtime import RUNTIME_VERSION
 from ipybox_runtime.config import GatewayConfig
 from ipybox_runtime.imports import block_slow_imports
+from ipybox_runtime.init import supervise
+from ipybox_runtime.probe import probe
 
 FORK_SERVER = Path(__file__).parent / "kernel" / "forkserver.py"
 END_SECONDS = 5.0
+CONFIG_SECONDS = 60
 
 
 def announce(event: str, **fields: Any) -> None:
@@ -86,14 +92,35 @@ def forking(config: GatewayConfig) -> Iterator[str | None]:
 
 
 def main() -> int:
+    # An owner that died before it had written it. Process 1 has no default actions.
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(1))
+    signal.alarm(CONFIG_SECONDS)
+    line = sys.stdin.readline()
+    signal.alarm(0)
+    if not line:
+        return 0
     try:
-        config = GatewayConfig.from_json(sys.stdin.readline())
+        config = GatewayConfig.from_json(line)
         listener = bind(config.host, config.port)
     except (ValueError, TypeError, OSError) as error:
         announce("failed", reason=f"{type(error).__name__}: {error}")
         return 1
+    if not config.contained:
+        return run_gateway(config, listener, None)
+    lease, renewal = os.pipe()
+    gateway = os.fork()
+    if gateway:
+        os.close(renewal)
+        listener.close()
+        return supervise(gateway, lease, config.lease_seconds)
+    os.close(lease)
+    return run_gateway(config, listener, renewal)
+
+
+def run_gateway(config: GatewayConfig, listener: socket.socket, renewal: int | None) -> int:
     port = listener.getsockname()[1]
-    announce("bound", port=port)
+    found = {"probe": probe()} if config.contained else {}
+    announce("bound", port=port, **found)
 
     # Kernels inherit no standard stream of ours: the event pipe is this process's alone.
     events = os.dup(sys.stdout.fileno())
@@ -108,7 +135,8 @@ def main() -> int:
         block_slow_imports()
         from ipybox_runtime.gateway.app import serve
 
-        serve(config, listener, fork_server=path, on_ready=ready, owner_fd=sys.stdin.fileno())
+        owner = None if config.contained else sys.stdin.fileno()
+        serve(config, listener, fork_server=path, on_ready=ready, owner_fd=owner, renewal=renewal)
     return 0
 
 

@@ -35,6 +35,10 @@ class GatewayConfig(_Json):
     port: int = 0  # 0: the operating system chooses
     kernel_python: str = ""  # the interpreter for kernels; empty: the gateway's own
     absence_seconds: float = 60.0  # how long a client may be away before it is forgotten
+    hosts: list[str] = field(default_factory=list)  # names that clients may use for it
+    contained: bool = False  # it is all that the container is for; standard input may end
+    lease_seconds: float = 0.0  # how long it lives without its owner; 0: for ever
+    run_folder: str = ""  # where the token is found by who attaches; empty: nowhere
 
     def __post_init__(self) -> None:
         if len(self.token) < MIN_TOKEN_CHARS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ipybox.cli import doctor, plugins, run, shell
+from ipybox.cli import build, cleanup, doctor, images, logs, plugins, ps, rm, run, shell
 
 app = typer.Typer(
     help="Run untrusted Python statefully, wherever there is a container engine.",
@@ -17,3 +17,9 @@ app.command("run")(run.run)
 app.command("shell")(shell.shell)
 app.command("doctor")(doctor.doctor)
 app.command("plugins")(plugins.plugins)
+app.command("build")(build.build)
+app.command("images")(images.images)
+app.command("ps")(ps.ps)
+app.command("logs")(logs.logs)
+app.command("rm")(rm.rm)
+app.command("cleanup")(cleanup.cleanup)

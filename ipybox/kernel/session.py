@@ -65,11 +65,12 @@ class KernelSession:
     its turn never runs, and an interrupt meets the one that it is meant for.
     """
 
-    def __init__(self, gateway: Gateway, kernel_id: str, tell: Tell) -> None:
+    def __init__(self, gateway: Gateway, kernel_id: str, tell: Tell, *, keep: bool = False) -> None:
         self.kernel_id = kernel_id
         self._gateway = gateway
         self._tell = tell
         self._deleted = False
+        self._keep = keep
         self._channel: KernelChannel | None = None
         self._queue: asyncio.Queue[Runnable] = asyncio.Queue()
         self._running: Runnable | None = None
@@ -87,19 +88,25 @@ class KernelSession:
         max_message: int,
         startup: Sequence[tuple[str, str]],
         tell: Tell,
+        kernel_id: str | None = None,
+        keep: bool = False,
     ) -> KernelSession:
         """Starts a kernel and returns when it answers. Leaves none behind when it fails.
 
-        ``startup``: code that runs in it before all else, with the names of the plugins
-        that it is from. Raises PluginError where such code fails.
+        ``kernel_id``: of one that runs already, to be used instead; ``keep``: it lives on
+        when the session is closed. ``startup``: code that runs in it before all else, with
+        the names of the plugins that it is from. Raises PluginError where such code fails.
         """
-        starting = asyncio.ensure_future(gateway.start_kernel())
-        try:
-            # Not cancelled on its way: its kernel would run on, known to nobody.
-            session = cls(gateway, await asyncio.shield(starting), tell)
-        except asyncio.CancelledError:
-            await shielded(_undo_start(gateway, starting))
-            raise
+        if kernel_id is not None:
+            session = cls(gateway, kernel_id, tell, keep=True)
+        else:
+            starting = asyncio.ensure_future(gateway.start_kernel())
+            try:
+                # Not cancelled on its way: its kernel would run on, known to nobody.
+                session = cls(gateway, await asyncio.shield(starting), tell)
+            except asyncio.CancelledError:
+                await shielded(_undo_start(gateway, starting))
+                raise
         try:
             session._channel = await KernelChannel.open(
                 gateway,
@@ -110,11 +117,12 @@ class KernelSession:
                 on_death=session._ended,
             )
             await probe(session._channel)
-            for plugin, code in startup:
+            for plugin, code in startup if kernel_id is None else ():
                 await run_startup(session._channel, plugin, code)
         except BaseException:
             await shielded(session.aclose())
             raise
+        session._keep = keep
         session._worker = asyncio.create_task(session._work(), name="ipybox executions")
         return session
 
@@ -168,12 +176,15 @@ class KernelSession:
             return False
         return True
 
-    async def aclose(self, reason: IpyboxError | None = None, *, delete: bool = True) -> None:
+    async def aclose(
+        self, reason: IpyboxError | None = None, *, delete: bool | None = None
+    ) -> None:
         """Ends the connection and the kernel; what runs or waits fails with ``reason``.
 
-        Raises nothing for a gateway that has gone. Without ``delete`` the gateway is
-        not asked to end the kernel.
+        Raises nothing for a gateway that has gone. ``delete``: whether the gateway is
+        asked to end the kernel; None: unless it is to be kept.
         """
+        delete = not self._keep if delete is None else delete
         reason = reason or NotConnectedError("The client was disconnected.")
         running = self._running
         if self._worker is not None:

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 from typing import Literal
 
-from ipybox.errors import ConnectionLostError, TransportError
+from ipybox.endpoints import find_container
+from ipybox.errors import ConnectionLostError, ContainerLostError, TransportError
 from ipybox.graces import Graces
+from ipybox.kernel.endings import container_lost
 from ipybox.kernel.session import KernelSession, Runnable
 from ipybox.lifetimes import shielded
 
@@ -17,6 +19,16 @@ MIN_SILENCE_SECONDS = 2.0
 """However short the grace: a gateway that is busy is not one that is silent."""
 
 Stopped = Literal["preserved", "lost", "stuck"]
+
+
+async def find_lost(host: str, port: int, seconds: float) -> ContainerLostError | None:
+    """The error for a container of this process that has ended; waits a little for that
+    to show: its gateway goes before it."""
+    container = find_container(host, port)
+    if container is None:
+        return None
+    await asyncio.wait({container.ended}, timeout=seconds)
+    return None if container.status is None else container_lost(container.status)
 
 
 async def stop(session: KernelSession, execution: Runnable, graces: Graces) -> Stopped:

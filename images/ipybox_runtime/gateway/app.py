@@ -8,7 +8,8 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from pathlib import Path
 
 import tornado.httpserver
 from kernel_gateway.gatewayapp import KernelGatewayApp
@@ -18,6 +19,7 @@ from ipybox_runtime import PROTOCOL, RUNTIME_VERSION
 from ipybox_runtime.config import GatewayConfig
 from ipybox_runtime.gateway.guard import HOSTS_VARIABLE, guarded
 from ipybox_runtime.gateway.kernels import RuntimeKernelSpecManager, RuntimeMultiKernelManager
+from ipybox_runtime.gateway.lease import LEASE_PATH, Lease, LeaseHandler, write_private
 from ipybox_runtime.gateway.processes import until_ready
 from ipybox_runtime.gateway.status import STATUS_PATH, StatusHandler
 from ipybox_runtime.gateway.versions import VERSION_HEADER, version_check
@@ -33,16 +35,20 @@ class Gateway(KernelGatewayApp):  # type: ignore[misc]
     """A kernel gateway on a socket that is bound already."""
 
     listener: socket.socket
+    lease: Lease
+    hosts: Collection[str] = ()
 
     def init_webapp(self) -> None:
         super().init_webapp()
-        self.web_app.add_handlers(r".*", [(STATUS_PATH, StatusHandler)])
+        self.web_app.add_handlers(r".*", [(STATUS_PATH, StatusHandler), (LEASE_PATH, LeaseHandler)])
+        self.web_app.settings["ipybox_lease"] = self.lease
         self.web_app.settings["websocket_max_message_size"] = MAX_REQUEST_BYTES
         self.web_app.settings["headers"] = {VERSION_HEADER: f"{RUNTIME_VERSION}; {PROTOCOL}"}
 
     def init_http_server(self) -> None:
-        hosts = os.environ.get(HOSTS_VARIABLE, "").split(",")
-        router = guarded(version_check(self.web_app), [host.strip() for host in hosts if host])
+        named = os.environ.get(HOSTS_VARIABLE, "").split(",")
+        hosts = [*self.hosts, *(host.strip() for host in named if host)]
+        router = guarded(version_check(self.web_app), hosts)
         # A body is read before the token is looked at.
         self.http_server = tornado.httpserver.HTTPServer(router, max_body_size=MAX_BODY_BYTES)
         # Half-open connections are found by the system; clients have their own heartbeat.
@@ -79,10 +85,12 @@ def serve(
     *,
     fork_server: str | None,
     on_ready: Callable[[], None],
-    owner_fd: int,
+    owner_fd: int | None,
+    renewal: int | None,
 ) -> None:
-    """Runs a gateway until SIGTERM, or until ``owner_fd`` comes to its end."""
-    asyncio.run(_serve(config, listener, fork_server, on_ready, owner_fd))
+    """Runs a gateway until SIGTERM, or until ``owner_fd`` comes to its end. A byte on
+    ``renewal`` tells process 1 that the lease was renewed."""
+    asyncio.run(_serve(config, listener, fork_server, on_ready, owner_fd, renewal))
 
 
 async def _serve(
@@ -90,23 +98,22 @@ async def _serve(
     listener: socket.socket,
     fork_server: str | None,
     on_ready: Callable[[], None],
-    owner_fd: int,
+    owner_fd: int | None,
+    renewal: int | None,
 ) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-
-    def owner_spoke() -> None:
-        if not os.read(owner_fd, 4096):
-            loop.remove_reader(owner_fd)
-            stopping.set()
-
-    loop.add_reader(owner_fd, owner_spoke)
+    if owner_fd is not None:
+        _watch_owner(owner_fd, stopping)
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stopping.set)
     _raise_file_limit()
 
     app = Gateway(config=settings(config))
     app.listener = listener
+    app.hosts = config.hosts
+    run_folder = _run_folder(config)
+    app.lease = Lease(config.lease_seconds, renewal, run_folder)
     app.initialize(argv=[])
     _bound_log()
     app.kernel_manager.fork_server = fork_server
@@ -119,6 +126,31 @@ async def _serve(
         watch.cancel()
         app.http_server.stop()
         await app.kernel_manager.close()
+
+
+def _watch_owner(owner_fd: int, stopping: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def owner_spoke() -> None:
+        if not os.read(owner_fd, 4096):
+            loop.remove_reader(owner_fd)
+            stopping.set()
+
+    loop.add_reader(owner_fd, owner_spoke)
+
+
+def _run_folder(config: GatewayConfig) -> Path | None:
+    """Where the token is left for who attaches: who may run a command in the container as
+    this user has all of it anyway."""
+    if not config.run_folder:
+        return None
+    folder = Path(config.run_folder)
+    try:
+        write_private(folder / "token", config.token)
+    except OSError as error:
+        logging.getLogger(__name__).warning("%s can't be written to: %s", folder, error)
+        return None
+    return folder
 
 
 async def _watch_fork_server(kernels: RuntimeMultiKernelManager) -> None:

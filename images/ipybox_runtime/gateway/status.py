@@ -24,6 +24,7 @@ class StatusHandler(TokenAuthorizationMixin, JSONErrorsMixin, APIHandler):  # ty
             "protocol": PROTOCOL,
             "fork_server": manager.fork_server is not None,
             "fork_server_ready": manager.fork_server_ready,
+            "lease": self.settings["ipybox_lease"].left,
             "kernels": kernels,
         })  # fmt: skip
 

@@ -1,0 +1,87 @@
+"""Docker's errors as ours. Nothing of aiodocker or aiohttp leaves this package."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiodocker
+import aiohttp
+
+from ipybox import (
+    BackendError,
+    BackendUnavailableError,
+    ContainerNotFoundError,
+    EngineTimeoutError,
+    ImageNotFoundError,
+    NameTakenError,
+    PortTakenError,
+)
+
+CALL_SECONDS = 30.0
+NOT_CONNECTED = 900  # aiodocker's own status
+
+PORT_TAKEN = re.compile(r"port is already allocated|address already in use", re.I)
+NAME_TAKEN = re.compile(r"name .* is already in use", re.I)
+NO_SPACE = re.compile(r"no space left on device", re.I)
+
+
+class EngineGoneError(BackendUnavailableError):
+    """The engine can't be reached any more: whether the container lives is unknown."""
+
+
+@asynccontextmanager
+async def engine_call(what: str, seconds: float | None = CALL_SECONDS) -> AsyncIterator[None]:
+    """Around each call of the engine: an end in time, and errors of ours.
+
+    ``what`` is done to what, as in "start the container ipybox-1".
+    """
+    deadline = asyncio.timeout(seconds)
+    try:
+        async with deadline:
+            yield
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise  # the caller's own
+        raise EngineTimeoutError(
+            f"The Docker engine did not {what} within {seconds:.0f} s. "
+            "Is it overloaded, or stopped?"
+        ) from error
+    except aiodocker.DockerError as error:
+        raise translated(what, error) from error
+    except (aiohttp.ClientError, ConnectionError, AssertionError) as error:
+        # aiodocker asserts that a connection is there, which a dying engine has closed.
+        raise EngineGoneError(
+            f"The Docker engine broke off the call to {what}: {type(error).__name__} {error}"
+        ) from error
+
+
+def translated(what: str, error: aiodocker.DockerError) -> BackendError:
+    """An error of the engine's. 404 and 409 mean what they are about: a container here."""
+    text = f"The Docker engine could not {what}: {error.message}"
+    if error.status == NOT_CONNECTED:
+        return EngineGoneError(
+            f"The Docker engine can't be reached to {what}: {error.message} Is it running?"
+        )
+    if PORT_TAKEN.search(error.message):
+        return PortTakenError(
+            f"{text} Choose another port, or leave it out: the engine then finds a free one."
+        )
+    if NAME_TAKEN.search(error.message):
+        return NameTakenError(
+            f"{text} Choose another name, or remove that container (`ipybox ps`, `ipybox rm`)."
+        )
+    if NO_SPACE.search(error.message):
+        return BackendError(
+            f"{text} Make room: `docker system df` tells what is used, `docker system prune` "
+            "removes what is not."
+        )
+    if error.status == 404 and "no such image" in error.message.lower():
+        return ImageNotFoundError(text)
+    if error.status == 404:
+        return ContainerNotFoundError(text)
+    if error.status in (401, 403):
+        return BackendUnavailableError(f"{text} May you use this engine?")
+    return BackendError(text)

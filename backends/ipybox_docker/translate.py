@@ -1,0 +1,149 @@
+"""A spec as the payload of Docker's "create a container": pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ipybox import ContainerSpec, InvalidArgumentError, Resources
+from ipybox.authoring import GATEWAY_PORT, RUN_FOLDER, WORKDIR, labels_for
+from ipybox_docker.connection import LOOPBACK, Surroundings
+
+HOME = "/home/ipybox"
+LOG_FILES, LOG_SIZE = "2", "900k"  # below 2 MiB in all
+RUN_BYTES = 1024 * 1024
+
+
+def create_payload(spec: ContainerSpec, around: Surroundings, user: str | None) -> dict[str, Any]:
+    """The body of the request. ``user``: None for the image's own."""
+    payload: dict[str, Any] = {
+        "Image": spec.tag,
+        "Env": [f"{name}={value}" for name, value in spec.env.items()],
+        "Labels": labels_for(spec),
+        "WorkingDir": WORKDIR,
+        "OpenStdin": True,
+        "StdinOnce": True,
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Tty": False,
+        "ExposedPorts": {f"{number}/{protocol}": {} for number, protocol in _exposed(spec)},
+        "HostConfig": _host_config(spec, around),
+    }
+    if user is not None:
+        payload["User"] = user
+    return payload
+
+
+def run_user(spec: ContainerSpec, around: Surroundings, uid: int, gid: int) -> str | None:
+    """Who runs the code: None for the image's own user.
+
+    With folders of the host it is the host's user, so that files belong to the same on
+    both sides; a rootless engine maps that to its root. Where the host's user is root,
+    the image's own will do for what is only read.
+    """
+    if spec.user is not None:
+        return spec.user
+    if not spec.binds or not around.local:
+        return None
+    if around.rootless:
+        return "0:0"
+    if uid == 0 and all(bind.read_only for bind in spec.binds):
+        return None
+    return f"{uid}:{gid}"
+
+
+def _exposed(spec: ContainerSpec) -> list[tuple[int, str]]:
+    return [(GATEWAY_PORT, "tcp"), *((p.container_port, p.protocol) for p in spec.ports)]
+
+
+def _host_config(spec: ContainerSpec, around: Surroundings) -> dict[str, Any]:
+    limits = (spec.resources or Resources()).with_defaults()
+    config: dict[str, Any] = {
+        "AutoRemove": True,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges:true"],
+        "Memory": limits.memory_bytes,
+        "MemorySwap": limits.memory_bytes,  # no swap on top
+        "PidsLimit": limits.pids,
+        "ShmSize": limits.shm_bytes,
+        "Init": spec.engine_init,
+        "LogConfig": {
+            "Type": "json-file",
+            "Config": {"max-size": LOG_SIZE, "max-file": LOG_FILES},
+        },
+        "Tmpfs": {RUN_FOLDER: f"rw,noexec,nosuid,nodev,size={RUN_BYTES},mode=1777"},
+        "Mounts": [_mount(bind.host_path, bind.container_path, bind.read_only, around.mounts)
+                   for bind in spec.binds],
+        "PortBindings": _port_bindings(spec, around),
+    }  # fmt: skip
+    if limits.cpus is not None:
+        config["NanoCpus"] = int(limits.cpus * 1e9)
+    if limits.open_files is not None:
+        config["Ulimits"] = [
+            {"Name": "nofile", "Soft": limits.open_files, "Hard": limits.open_files}
+        ]
+    if spec.runtime is not None:
+        config["Runtime"] = spec.runtime
+    if spec.gpus is not None:
+        config["DeviceRequests"] = [_gpus(spec.gpus)]
+    if around.network is not None:
+        config["NetworkMode"] = around.network
+    if spec.read_only_root:
+        # What normal use writes to: on volumes, which do not count as memory, and go with
+        # the container.
+        config["ReadonlyRootfs"] = True
+        config["Tmpfs"]["/tmp"] = "rw,exec,nosuid,nodev,mode=1777"  # noqa: S108
+        config["Mounts"] += [{"Type": "volume", "Target": path} for path in (WORKDIR, HOME)]
+    return config
+
+
+def _mount(
+    host_path: Path, target: str, read_only: bool, mounts: Mapping[str, str] | None
+) -> dict[str, Any]:
+    return {
+        "Type": "bind",
+        "Source": str(host_path if mounts is None else on_engine_host(host_path, mounts)),
+        "Target": f"{WORKDIR}/{PurePosixPath(target)}",
+        "ReadOnly": read_only,
+    }
+
+
+def on_engine_host(path: Path, mounts: Mapping[str, str]) -> PurePosixPath:
+    """What a path of our own container is on the engine's host.
+
+    Raises InvalidArgumentError for one that is not mounted from there.
+    """
+    for folder in sorted(mounts, key=len, reverse=True):
+        if path.is_relative_to(folder):
+            return PurePosixPath(mounts[folder]) / path.relative_to(folder)
+    raise InvalidArgumentError(
+        f"bind {str(path)!r}: this program runs in a container itself, and the engine can "
+        "see of it only what is mounted there. Mount the folder into this container first."
+    )
+
+
+def _port_bindings(spec: ContainerSpec, around: Surroundings) -> dict[str, Any]:
+    if around.publish_on is None:
+        return {}
+    bindings = {f"{GATEWAY_PORT}/tcp": [_binding(around.publish_on, spec.port)]}
+    for port in spec.ports:
+        key = f"{port.container_port}/{port.protocol}"
+        bindings[key] = [_binding(around.publish_on or LOOPBACK, port.host_port)]
+    return bindings
+
+
+def _binding(address: str, port: int | None) -> dict[str, str]:
+    return {"HostIp": address, "HostPort": "" if port is None else str(port)}
+
+
+def _gpus(gpus: str | int) -> dict[str, Any]:
+    request: dict[str, Any] = {"Driver": "", "Capabilities": [["gpu"]]}
+    if gpus == "all":
+        request["Count"] = -1
+    elif isinstance(gpus, int):
+        request["Count"] = gpus
+    else:
+        request["DeviceIDs"] = [item.strip() for item in gpus.split(",")]
+    return request

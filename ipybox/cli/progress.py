@@ -1,0 +1,84 @@
+"""How far a build or a pull is: bars on a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ipybox.image import BuildEvent
+
+if TYPE_CHECKING:
+    import rich.progress
+
+MAX_TEXT = 72
+
+
+class Progress:
+    """Shows events on standard error, as a context manager."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._bars: rich.progress.Progress | None = None
+        self._tasks: dict[str, rich.progress.TaskID] = {}
+        self._told: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bars
+
+            columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+            self._bars = Bars(*columns, console=Console(stderr=True))
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def show(self, event: BuildEvent) -> None:
+        if self._bars is not None:
+            self._show_bar(self._bars, event)
+        elif event.kind == "step":
+            self._say(f"step {event.step}/{event.steps}: {_short(event.text)}")
+        elif event.kind == "output":
+            self._say(f"  {event.text}")
+        elif event.kind == "progress" and self._told.get(event.item) != event.text:
+            self._told[event.item] = event.text  # once, and not for each of its bytes
+            self._say(f"{event.item}: {event.text}" if event.item else event.text)
+
+    def _show_bar(self, bars: rich.progress.Progress, event: BuildEvent) -> None:
+        from rich.markup import escape
+
+        if event.kind == "output":
+            bars.console.print(escape(event.text), style="dim", highlight=False)
+            return
+        key = event.item if event.kind == "progress" else ""
+        if key not in self._tasks:
+            self._tasks[key] = bars.add_task(self._name, total=None)
+        if event.kind == "step":
+            text = f"{event.step}/{event.steps} {_short(event.text)}"
+            bars.update(
+                self._tasks[key], description=escape(text), completed=event.step - 1,
+                total=event.steps,
+            )  # fmt: skip
+        elif event.kind == "progress":
+            bars.update(
+                self._tasks[key], description=escape(f"{event.item} {event.text}"),
+                completed=event.current, total=event.total or None,
+            )  # fmt: skip
+
+    def _say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"

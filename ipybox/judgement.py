@@ -1,0 +1,57 @@
+"""What a container guarantees, judged by what the runtime measured in it: pure."""
+
+from __future__ import annotations
+
+from ipybox.reports import Enforcement, Guarantees, Isolation, Probe
+from ipybox.resources import Resources
+from ipybox.spec import WORKDIR, ContainerSpec
+
+SECCOMP_FILTER = 2
+TOLERANCE = 1.01  # the kernel rounds limits to its pages
+
+
+def judge(spec: ContainerSpec, probe: Probe | None, isolation: Isolation) -> Guarantees:
+    """Compares what was asked for, the defaults among it, with what was found."""
+    if probe is None:
+        return Guarantees(isolation=isolation, unmet=("nothing was measured",))
+    wanted = (spec.resources or Resources()).with_defaults()
+    checks: dict[str, tuple[bool, str]] = {
+        "user": (probe.user != 0 or spec.user in ("0", "0:0", "root"), "the code runs as root"),
+        "capabilities": (
+            probe.capabilities == 0,
+            f"capabilities are effective: {probe.capabilities:#x}",
+        ),
+        "privileges": (probe.no_new_privileges, "no_new_privs is not set"),
+        "system calls": (
+            probe.seccomp == SECCOMP_FILTER,
+            f"no seccomp filter (mode {probe.seccomp})",
+        ),
+        "memory": _limit("memory_bytes", probe.memory_bytes, wanted.memory_bytes),
+        "processes": _limit("pids", probe.pids, wanted.pids),
+    }
+    if wanted.cpus is not None:
+        checks["processors"] = _limit("cpus", probe.cpus, wanted.cpus)
+    if spec.read_only_root:
+        checks["root file system"] = (
+            probe.mounts.get("/") is False,
+            "the root file system is writable",
+        )
+    for bind in spec.binds:
+        if bind.read_only:
+            path = f"{WORKDIR}/{bind.container_path.strip('/')}"
+            checks[f"bind {bind.container_path}"] = (
+                probe.mounts.get(path) is False,
+                f"{path} is writable",
+            )
+    details: dict[str, Enforcement] = {
+        name: "enforced" if met else "none" for name, (met, _) in checks.items()
+    }
+    # Files outside the container are out of reach; the network is not.
+    details |= {"filesystem": "enforced", "network": "none"}
+    unmet = tuple(text for met, text in checks.values() if not met)
+    return Guarantees(isolation=isolation, details=details, probe=probe, unmet=unmet)
+
+
+def _limit(name: str, found: float | None, asked: float | None) -> tuple[bool, str]:
+    met = found is not None and asked is not None and found <= asked * TOLERANCE
+    return met, f"{name}: found {'no limit' if found is None else found}, asked for {asked}"
