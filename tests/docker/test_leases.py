@@ -111,6 +111,7 @@ async def test_a_stopped_gateway_does_not_outlive_its_lease(docker: str) -> None
                 await stopping
 
 
+@pytest.mark.blocks
 async def test_a_living_owner_keeps_it(docker: str) -> None:
     async with ExecutionContainer(lease=1) as container:
         time.sleep(2.5)  # not even a program that blocks its event loop loses it
