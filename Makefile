@@ -7,7 +7,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench engines clean
 
 demo: $(READY)
 	IPYBOX_BACKEND=local $(BIN)/python examples/01_basic_usage.py
@@ -23,6 +23,12 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# A Docker engine where none answers (Debian, as root), a base for images where none can be
+# pulled, and the images that the tests run.
+engines: $(READY)
+	eval "$$(.ci/engines)" && $(BIN)/ipybox build --recipe minimal --backend docker && \
+		$(BIN)/ipybox build --recipe default --backend docker
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none was found on PATH." >&2; exit 1; }

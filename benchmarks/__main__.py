@@ -2,6 +2,7 @@
 and ``benchmarks/plot.svg``.
 
 ``--quick`` measures few rounds, to see that all of it runs, and leaves the plot as it is.
+It measures other libraries only where they were installed before; ``--peers`` installs them.
 """
 
 import asyncio
@@ -17,9 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import plot
+from benchmarks.containers import container_figures
 from benchmarks.contenders import IPYBOX
 from benchmarks.executions import round_trip, stdout
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, LeftOut
 from benchmarks.kernels import kernel_start, many_at_once
 from benchmarks.memory import private_memory
 from benchmarks.startup import gateway_ready, import_time
@@ -29,7 +31,7 @@ RESULTS = FOLDER / "results" / "latest.json"
 PLOT = FOLDER / "plot.svg"
 
 
-async def measure(*, quick: bool) -> list[Figure]:
+async def measure(*, quick: bool, peers: bool) -> list[Figure | LeftOut]:
     return [
         *await kernel_start(rounds=1 if quick else 9),
         # The system tells what is private to a process on Linux alone.
@@ -39,10 +41,11 @@ async def measure(*, quick: bool) -> list[Figure]:
         await gateway_ready(rounds=1 if quick else 7),
         *await many_at_once(rounds=3 if quick else 15),
         import_time(rounds=1 if quick else 15),
+        *await container_figures(quick=quick, peers=peers),
     ]
 
 
-def show(figures: list[Figure]) -> None:
+def show(figures: list[Figure], left_out: list[LeftOut]) -> None:
     table = Table("figure", "measured", "target", "reached", "in detail")
     for figure in figures:
         details = {
@@ -57,17 +60,24 @@ def show(figures: list[Figure]) -> None:
             "yes" if figure.reached else "NO",
             "\n".join(f"{name}: {value:,.3f}" for name, value in details.items()),
         )
+    for row in left_out:
+        table.add_row(row.name, "left out", "", "", row.reason)
     Console(width=max(120, Console().width)).print(table)
 
 
 def main() -> None:
     quick = "--quick" in sys.argv
-    figures = asyncio.run(measure(quick=quick))
-    show(figures)
+    measured = asyncio.run(measure(quick=quick, peers=not quick or "--peers" in sys.argv))
+    figures = [item for item in measured if isinstance(item, Figure)]
+    left_out = [item for item in measured if isinstance(item, LeftOut)]
+    show(figures, left_out)
     machine = {"python": platform.python_version(), "system": platform.system(),
                "cores": os.cpu_count()}  # fmt: skip
     rows = [{**dataclasses.asdict(figure), "reached": figure.reached} for figure in figures]
-    results = {"machine": machine, "quick": quick, "figures": rows}
+    results = {
+        "machine": machine, "quick": quick, "figures": rows,
+        "left_out": [dataclasses.asdict(row) for row in left_out],
+    }  # fmt: skip
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     if not quick:

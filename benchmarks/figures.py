@@ -42,6 +42,14 @@ class Figure:
         return bool(REACHES[self.comparison](self.value, self.target))
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Figures that could not be measured here, and why."""
+
+    name: str
+    reason: str
+
+
 def p95(values: Sequence[float]) -> float:
     """The smallest value that 95 of 100 do not exceed."""
     return sorted(values)[math.ceil(len(values) * 0.95) - 1]

@@ -23,6 +23,7 @@ from ipybox.image import (
     RUNTIME_LABEL,
     BuildContext,
     ImageRecipe,
+    check_image_name,
 )
 from ipybox.kernel.versions import PROTOCOL, VERSION
 
@@ -45,6 +46,8 @@ def build_context(recipe: ImageRecipe, *, tags: Sequence[str] | None = None) -> 
     names = tuple(recipe.tags if tags is None else tags)
     if not names:
         raise InvalidArgumentError(f"the recipe {recipe.name!r} claims no tag; give one.")
+    for name in names:
+        check_image_name(name)
     base = recipe.base
     if base == DEFAULT_BASE:
         base = os.environ.get(BASE_VARIABLE) or base

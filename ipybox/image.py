@@ -18,9 +18,13 @@ RUNTIME_LABEL = "ipybox.runtime"
 PROTOCOL_LABEL = "ipybox.protocol"
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,127}")
+MAX_NAME = 500
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 TAG = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,254}(@sha256:[0-9a-f]{64})?"  # an image reference, roughly
+    r"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?"  # a registry
+    r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+    r"(?:@sha256:[0-9a-f]{64})?"
 )
 
 
@@ -53,8 +57,7 @@ class ImageRecipe:
                 f"recipe name {self.name!r}: lower-case letters, digits, '.', '_' and '-' only."
             )
         for tag in (*self.tags, self.base):
-            if not TAG.fullmatch(tag):
-                raise InvalidArgumentError(f"recipe {self.name!r}: {tag!r} names no image.")
+            check_image_name(tag)
         for kind in ("system_packages", "python_packages", "preload"):
             for item in getattr(self, kind):
                 if not item.strip() or any(sign in item for sign in "\n\r\0"):
@@ -80,6 +83,15 @@ class ImageRecipe:
             raise InvalidArgumentError(
                 f"recipe {self.name!r}: user_id is {self.user_id}; it must be from 0 to 65534."
             )
+
+
+def check_image_name(name: str) -> None:
+    """Raises InvalidArgumentError unless it can name an image."""
+    if len(name) > MAX_NAME or not TAG.fullmatch(name):
+        raise InvalidArgumentError(
+            f"{name!r} names no image; write REPOSITORY or REPOSITORY:TAG, the repository in "
+            "lower-case letters."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

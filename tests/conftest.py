@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ipybox import ExecutionClient, ExecutionContainer
+from ipybox import Capability, ExecutionClient, ExecutionContainer
+from ipybox.authoring import OWNER_LABEL, Owner
 from ipybox.errors import IpyboxError
-from ipybox.selection import choose_backend
+from ipybox.selection import choose_backend, load_backend
+from ipybox.testing import Tries
 
 BACKENDS = ("local", "docker", "podman")
 REQUIRED = set(filter(None, os.environ.get("IPYBOX_REQUIRE_BACKENDS", "").split(",")))
@@ -69,6 +71,17 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IPYBOX_BACKEND", name)
         yield name
+    assert asyncio.run(_own_containers(name)) == []
+
+
+async def _own_containers(name: str) -> list[str]:
+    """What this process has left on an engine."""
+    backend = load_backend(name)
+    if Capability.ATTACH not in backend.capabilities:
+        return []
+    async with backend:
+        own = str(Owner.current())
+        return [i.name for i in await backend.list() if i.labels.get(OWNER_LABEL) == own]
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +171,23 @@ async def _loop_never_blocked(request: pytest.FixtureRequest) -> AsyncIterator[N
     stop.set()
     await asyncio.to_thread(watcher.join)
     assert longest < BLOCKED_SECONDS, f"the event loop was blocked for {longest:.2f} s"
+
+
+_rows: dict[str, Tries] = {}
+
+
+@pytest.fixture
+def faults(request: pytest.FixtureRequest) -> Tries:
+    """The row of this test."""
+    name = request.node.name.removeprefix("test_").replace("_", " ")
+    return _rows.setdefault(name, Tries())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _rows:
+        return
+    terminalreporter.section("faults")
+    terminalreporter.write_line(f"{'fault':<60} {'tries':>5} {'hangs':>5} {'slowest':>8}")
+    for name, row in sorted(_rows.items()):
+        line = f"{name[:60]:<60} {row.count:>5} {row.hangs:>5} {row.slowest:>7.2f}s"
+        terminalreporter.write_line(line)

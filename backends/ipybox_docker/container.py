@@ -42,6 +42,7 @@ from ipybox_docker.reading import last_lines, read_stats
 
 log = logging.getLogger(__name__)
 
+SETTLE_SECONDS = 5.0
 PROBE_SCRIPT = "import json; from ipybox_runtime.probe import probe; print(json.dumps(probe()))"
 
 
@@ -128,12 +129,12 @@ class DockerContainer(Container):
         self._killed = True
         if self._container is None:
             return
-        await remove(self._container, self.spec.name)
-        if self._end is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await asyncio.shield(self._end)
-        await self.detach()
+        try:
+            await remove(self._container, self.spec.name)
+            if self._end is not None:
+                await asyncio.wait([self._end], timeout=SETTLE_SECONDS)
+        finally:
+            await self.detach()
 
     async def detach(self) -> None:
         """Lets it run on by itself."""

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import EllipsisType
 
 import aiodocker
 import aiohttp
@@ -33,11 +34,13 @@ class EngineGoneError(BackendUnavailableError):
 
 
 @asynccontextmanager
-async def engine_call(what: str, seconds: float | None = CALL_SECONDS) -> AsyncIterator[None]:
+async def engine_call(what: str, seconds: float | EllipsisType | None = ...) -> AsyncIterator[None]:
     """Around each call of the engine: an end in time, and errors of ours.
 
-    ``what`` is done to what, as in "start the container ipybox-1".
+    ``what`` is done to what, as in "start the container ipybox-1". ``seconds``: None for
+    what lasts as long as it lasts.
     """
+    seconds = CALL_SECONDS if isinstance(seconds, EllipsisType) else seconds
     deadline = asyncio.timeout(seconds)
     try:
         async with deadline:
@@ -51,8 +54,11 @@ async def engine_call(what: str, seconds: float | None = CALL_SECONDS) -> AsyncI
         ) from error
     except aiodocker.DockerError as error:
         raise translated(what, error) from error
-    except (aiohttp.ClientError, ConnectionError, AssertionError) as error:
-        # aiodocker asserts that a connection is there, which a dying engine has closed.
+    except (aiohttp.ClientError, ConnectionError, AssertionError, RuntimeError) as error:
+        # aiodocker asserts that a connection is there, which a dying engine has closed; and
+        # aiohttp has no word of its own for a client that was closed.
+        if isinstance(error, RuntimeError) and "closed" not in str(error):
+            raise
         raise EngineGoneError(
             f"The Docker engine broke off the call to {what}: {type(error).__name__} {error}"
         ) from error

@@ -15,6 +15,9 @@ from ipybox.authoring import shielded
 from ipybox_docker.errors import engine_call
 
 EXEC_VARIABLE = "IPYBOX_EXEC"
+NOT_STARTED = (126, 127)
+OCI_ERROR = b"OCI runtime exec failed"
+"""How the engine says so: in the command's place."""
 KILL_SECONDS = 10.0
 POLL_SECONDS = 0.01
 # Docker can't end what exec has started; what it started carries a mark in its environment.
@@ -148,6 +151,9 @@ async def run(
         ) from error
     finally:
         await shielded(_end(command, kill=not ended))
+    if code in NOT_STARTED and kept["stdout"].startswith(OCI_ERROR):
+        reason = kept["stdout"].decode(errors="replace").strip()
+        raise BackendError(f"The command {argv[0]!r} could not be started: {reason}")
     return ExecResult(
         exit_code=code, stdout=bytes(kept["stdout"]), stderr=bytes(kept["stderr"]), truncated=cut
     )

@@ -125,5 +125,6 @@ def test_doctor_and_plugins() -> None:
     assert "local" in ipybox("doctor").stdout
     table = ipybox("plugins").stdout
     assert "backend local" in table and "output handler images" in table
+    assert "backend docker" in table and "image recipe default" in table
     names = [row["name"] for row in json.loads(ipybox("plugins", "--json").stdout)]
-    assert names[:2] == ["local", "outputs"]
+    assert names[:4] == ["docker", "images", "local", "outputs"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ipybox import (
+    BackendError,
     Bind,
     ContainerNotFoundError,
     EngineTimeoutError,
@@ -90,8 +91,8 @@ async def test_exec(container: ExecutionContainer) -> None:
 
 
 async def test_exec_of_what_is_not_there(container: ExecutionContainer) -> None:
-    result = await container.exec(["/no/such/program"])
-    assert result.exit_code in (126, 127)
+    with pytest.raises(BackendError, match=r"'/no/such/program' could not be started"):
+        await container.exec(["/no/such/program"])
 
 
 async def test_exec_ends_in_time_and_leaves_nothing(container: ExecutionContainer) -> None:

@@ -3,6 +3,8 @@
 import json
 import subprocess
 
+from ipybox.authoring import Owner
+
 
 def engine(*arguments: str) -> str:
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True)
@@ -10,9 +12,16 @@ def engine(*arguments: str) -> str:
 
 
 def everything() -> set[str]:
-    containers = engine("ps", "-a", "-q", "--no-trunc", "--filter", "label=ipybox.container")
-    volumes, networks = engine("volume", "ls", "-q"), engine("network", "ls", "-q")
-    return {*containers.split(), *volumes.split(), *networks.split()}
+    """What tests may leave: containers of this process, or named as tests name theirs;
+    volumes and networks."""
+    template = '{{.Names}} {{.Label "ipybox.owner"}}'
+    own = str(Owner.current())
+    listed = engine("ps", "-a", "--filter", "label=ipybox.container", "--format", template)
+    rows = [line.split() for line in listed.splitlines()]
+    containers = {row[0] for row in rows if row[0].startswith("ipybox-test") or own in row}
+    volumes = engine("volume", "ls", "-q")
+    networks = engine("network", "ls", "--format", "{{.Name}}")
+    return {*containers, *volumes.split(), *networks.split()}
 
 
 def inspect(container: str) -> dict[str, object]:
