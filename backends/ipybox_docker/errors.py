@@ -46,11 +46,11 @@ async def engine_call(what: str, seconds: float | EllipsisType | None = ...) -> 
         async with deadline:
             yield
     except TimeoutError as error:
-        if not deadline.expired():
+        if not deadline.expired() and not isinstance(error, aiohttp.ClientError):
             raise  # the caller's own
+        limit = "in time" if seconds is None else f"within {seconds:.0f} s"
         raise EngineTimeoutError(
-            f"The Docker engine did not {what} within {seconds:.0f} s. "
-            "Is it overloaded, or stopped?"
+            f"The Docker engine did not {what} {limit}. Is it overloaded, or stopped?"
         ) from error
     except aiodocker.DockerError as error:
         raise translated(what, error) from error

@@ -88,7 +88,8 @@ def test_it_is_listed_and_can_be_disabled(environment: Path) -> None:
     assert toy["provides"] == ["backend toy", "image recipe toy", "output handler toy-csv"]
     rows = json.loads(run(command, IPYBOX_DISABLE_PLUGINS="toy,outputs").stdout)
     assert {row["name"]: row["status"] for row in rows} == {
-        "local": "active", "outputs": "disabled", "toy": "disabled",
+        "docker": "active", "images": "active", "local": "active", "outputs": "disabled",
+        "toy": "disabled",
     }  # fmt: skip
 
 
