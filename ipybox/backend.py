@@ -159,8 +159,8 @@ class Container(ABC):
         """Runs a command beside the kernels, as their user, to its end.
 
         ``on_output`` gets each piece as it comes. ``max_bytes``: so much of each stream
-        is kept. Raises BackendError where it can't be started, EngineTimeoutError after ``timeout`` seconds, when the command and
-        what it has started were killed.
+        is kept. Raises BackendError where it can't be started, EngineTimeoutError after
+        ``timeout`` seconds, when the command and what it has started were killed.
         """
         raise _lacks(Capability.EXEC)
 

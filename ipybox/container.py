@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
 from ipybox import endpoints
 from ipybox.backend import Backend, ByteStream, Capability, Container, check_capabilities
-from ipybox.errors import InvalidArgumentError
+from ipybox.binds import resolve_binds
+from ipybox.errors import GuaranteeError, InvalidArgumentError
 from ipybox.events import Event, EventName
 from ipybox.image import BuildEvent
 from ipybox.image_search import ensure_image
@@ -43,7 +43,8 @@ class ExecutionContainer:
     - ``env``: environment variables inside the container.
     - ``port``: host port of the gateway; None: the system chooses.
     - ``port_allocation_timeout``: seconds until that port is known.
-    - ``show_pull_progress``: whether pulling an image tells how far it is.
+    - ``show_pull_progress``: whether building or pulling an image tells how far it is, to
+      the log and to the hook ``ipybox_event``; or a function that is told as well.
     - ``backend``: a name, a :class:`Backend`, or None: ``IPYBOX_BACKEND``, then the
       first ready one that isolates.
     - ``resources``: limits; refused where the backend has none.
@@ -70,7 +71,7 @@ class ExecutionContainer:
         env: Mapping[str, str] | None = None,
         port: int | None = None,
         port_allocation_timeout: float = 10,
-        show_pull_progress: bool = True,
+        show_pull_progress: bool | Callable[[BuildEvent], None] = True,
         *,
         backend: str | Backend | None = None,
         resources: Resources | None = None,
@@ -302,17 +303,25 @@ class ExecutionContainer:
     async def _create(self, backend: Backend, lifetime: AsyncExitStack) -> Container:
         spec = registry().prepare_spec(self._spec)
         check_capabilities(backend, spec)
-        spec = await asyncio.to_thread(_resolve_binds, spec)
+        spec = await asyncio.to_thread(resolve_binds, spec)
         self._emit("container.starting", spec.name, backend=backend.name)
         if Capability.IMAGES in backend.capabilities:
             await ensure_image(backend, spec.tag, on_event=self._tell_progress)
         lifetime.callback(self._emit, "container.ended", spec.name, backend=backend.name)
-        return await backend.create(spec)
+        container = await backend.create(spec)
+        if spec.strict and container.guarantees.isolation == "none":
+            raise GuaranteeError(
+                f"The backend {backend.name!r} enforces nothing, and strict=True asks for it. "
+                "Choose a backend that isolates."
+            )
+        return container
 
     async def _end(self, container: Container) -> None:
         await (container.detach() if self._detached else container.kill())
 
     def _tell_progress(self, event: BuildEvent) -> None:
+        if callable(self.show_pull_progress):
+            self.show_pull_progress(event)
         if self.show_pull_progress:
             log.info("%s: %s %s", self.tag, event.item, event.text)
             self._emit("image.progress", self.tag, event=event)
@@ -325,20 +334,3 @@ async def _settled(task: asyncio.Task[ExitStatus]) -> None:
     """Ends a task that nobody waits for any more."""
     task.cancel()
     await asyncio.wait([task])
-
-
-def _resolve_binds(spec: ContainerSpec) -> ContainerSpec:
-    """The spec with absolute host paths, each of them made if it was missing."""
-    binds = []
-    for bind in spec.binds:
-        path = bind.host_path.absolute()
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:
-            pass  # a file: bound as it is
-        except OSError as error:
-            raise InvalidArgumentError(
-                f"bind {str(bind.host_path)!r}: it does not exist and can't be made: {error}."
-            ) from error
-        binds.append(dataclasses.replace(bind, host_path=path))
-    return dataclasses.replace(spec, binds=tuple(binds))

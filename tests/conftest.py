@@ -1,6 +1,7 @@
 """Fixtures for all tests: backends, and checks that each test leaves nothing behind."""
 
 import asyncio
+import dataclasses
 import inspect
 import os
 import tempfile
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ipybox import Capability, ExecutionClient, ExecutionContainer
+from ipybox import Capability, ContainerSpec, ExecutionClient, ExecutionContainer
 from ipybox.authoring import OWNER_LABEL, Owner
 from ipybox.errors import IpyboxError
+from ipybox.plugins import PluginRegistry
 from ipybox.selection import choose_backend, load_backend
 from ipybox.testing import Tries
 
@@ -51,6 +53,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 _temporary: pytest.StashKey[str] = pytest.StashKey()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _read_only_root() -> Iterator[None]:
+    """IPYBOX_TEST_READ_ONLY=1: all containers of the tests have a read-only root."""
+    with pytest.MonkeyPatch.context() as patch:
+        if os.environ.get("IPYBOX_TEST_READ_ONLY") == "1":
+            prepare = PluginRegistry.prepare_spec
+
+            def read_only(plugins: PluginRegistry, spec: ContainerSpec) -> ContainerSpec:
+                return dataclasses.replace(prepare(plugins, spec), read_only_root=True)
+
+            patch.setattr(PluginRegistry, "prepare_spec", read_only)
+        yield
 
 
 def need(name: str) -> None:

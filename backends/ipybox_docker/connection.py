@@ -63,7 +63,7 @@ class Connection:
             return self._url
         if context := os.environ.get("DOCKER_CONTEXT"):
             return f"the Docker context {context!r}"
-        found = [path for path in SOCKETS if Path(path).expanduser().exists()]
+        found = [path for path in SOCKETS if os.path.exists(os.path.expanduser(path))]
         return f"unix://{found[0] if found else SOCKETS[1]}"
 
     @property

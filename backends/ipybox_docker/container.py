@@ -198,14 +198,14 @@ class DockerContainer(Container):
         name = self.spec.name
         # To its end, whatever happens: what the engine was asked for must be known, to be
         # removed.
-        self._container = await shielded(self._create())
+        await shielded(self._create())
         self._attachment = await Attachment.open(self._container, name)
         self._watch()
         async with engine_call(f"start the container {name}"):
             await self._container.start()
         await self._attachment.write(config_line(self.spec, hosts=self._around.names))
 
-    async def _create(self) -> Any:
+    async def _create(self) -> None:
         name = self.spec.name
         containers = self._connection.docker.containers
         try:
@@ -218,7 +218,7 @@ class DockerContainer(Container):
             raise
         for warning in created.get("Warnings") or ():
             log.warning("container %s: %s", name, warning)
-        return containers.container(created["Id"])
+        self._container = containers.container(created["Id"])
 
     async def _remove_unknown(self) -> None:
         """The engine may have made it, and not have answered."""

@@ -54,7 +54,7 @@ async def engine_call(what: str, seconds: float | EllipsisType | None = ...) -> 
         ) from error
     except aiodocker.DockerError as error:
         raise translated(what, error) from error
-    except (aiohttp.ClientError, ConnectionError, AssertionError, RuntimeError) as error:
+    except (aiohttp.ClientError, OSError, AssertionError, RuntimeError) as error:
         # aiodocker asserts that a connection is there, which a dying engine has closed; and
         # aiohttp has no word of its own for a client that was closed.
         if isinstance(error, RuntimeError) and "closed" not in str(error):

@@ -24,14 +24,6 @@ class Progress:
         self._told: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-            from rich.progress import Progress as Bars
-
-            columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
-            self._bars = Bars(*columns, console=Console(stderr=True))
-            self._bars.start()
         return self
 
     def __exit__(
@@ -40,10 +32,14 @@ class Progress:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._bars is not None:
-            self._bars.stop()
+        self._stop()
 
     def show(self, event: BuildEvent) -> None:
+        if event.kind == "done":
+            self._stop()
+            return
+        if self._bars is None and sys.stderr.isatty():
+            self._start()
         if self._bars is not None:
             self._show_bar(self._bars, event)
         elif event.kind == "step":
@@ -53,6 +49,21 @@ class Progress:
         elif event.kind == "progress" and self._told.get(event.item) != event.text:
             self._told[event.item] = event.text  # once, and not for each of its bytes
             self._say(f"{event.item}: {event.text}" if event.item else event.text)
+
+    def _start(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bars
+
+        columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+        self._bars = Bars(*columns, console=Console(stderr=True))
+        self._bars.start()
+
+    def _stop(self) -> None:
+        bars, self._bars = self._bars, None
+        self._tasks = {}
+        if bars is not None:
+            bars.stop()
 
     def _show_bar(self, bars: rich.progress.Progress, event: BuildEvent) -> None:
         from rich.markup import escape

@@ -20,10 +20,12 @@ from ipybox.cli.options import (
     parse_env,
     run_to_end,
 )
+from ipybox.cli.progress import Progress
 from ipybox.client import ExecutionClient
 from ipybox.errors import ExecutionError, ExecutionTimeoutError, InvalidArgumentError
 from ipybox.outputs.result import ExecutionResult
 from ipybox.session import session
+from ipybox.spec import DEFAULT_TAG
 
 
 def run(
@@ -47,7 +49,10 @@ def run(
     with errors_told():
         if not timeout > 0:
             raise InvalidArgumentError(f"timeout is {timeout}; it must be above 0 seconds.")
-        container = session(backend=backend, binds=parse_binds(bind), env=parse_env(env))
+        container = session(
+            backend=backend, binds=parse_binds(bind), env=parse_env(env),
+            show_pull_progress=Progress(DEFAULT_TAG).show,
+        )  # fmt: skip
         exit_code = run_to_end(_run(container, source, timeout, save_images))
     raise typer.Exit(exit_code)
 

@@ -18,9 +18,11 @@ from ipybox.cli.options import (
     parse_env,
     run_to_end,
 )
+from ipybox.cli.progress import Progress
 from ipybox.client import ExecutionClient
 from ipybox.errors import ExecutionError, ExecutionFailedError
 from ipybox.session import session
+from ipybox.spec import DEFAULT_TAG
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import CompleteEvent, Completion
@@ -37,7 +39,10 @@ def shell(backend: BackendOption = None, bind: BindOption = None, env: EnvOption
     line ends it. Ctrl-C interrupts, Ctrl-D leaves.
     """
     with errors_told():
-        container = session(backend=backend, binds=parse_binds(bind), env=parse_env(env))
+        container = session(
+            backend=backend, binds=parse_binds(bind), env=parse_env(env),
+            show_pull_progress=Progress(DEFAULT_TAG).show,
+        )  # fmt: skip
         run_to_end(_shell(container))
 
 

@@ -351,3 +351,8 @@ async def test_unknown_and_missing_backends(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("IPYBOX_BACKEND", "nowhere")
     with pytest.raises(BackendError, match="no backend 'nowhere'"):
         await ExecutionContainer().run()
+
+
+async def test_strict_refuses_a_backend_that_enforces_nothing(local: str) -> None:
+    with pytest.raises(ipybox.GuaranteeError, match="enforces nothing"):
+        await ExecutionContainer(strict=True).run()

@@ -51,6 +51,8 @@ async def test_block(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if backend == "docker":
+        monkeypatch.delenv("IPYBOX_BACKEND")  # it is found by itself
     Path("data").mkdir()  # the page writes a file into it before the container is there
     names = {**vars(ipybox), "aiofiles": aiofiles}
     running = FunctionType(compile_block(title), names)()

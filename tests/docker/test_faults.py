@@ -1,22 +1,29 @@
 """What goes wrong with an engine: each is told by its name, and leaves nothing."""
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401  # nobody may not read where it is
 import contextlib
+import multiprocessing
 import os
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ipybox_docker import ending, errors
 from ipybox_docker.backend import DockerBackend
+from ipybox_docker.connection import Surroundings
 
 from ipybox import (
+    Availability,
     BackendError,
     BackendUnavailableError,
+    Bind,
     ContainerLostError,
+    ContainerSpec,
     ContainerStartError,
     EngineTimeoutError,
     ExecutionClient,
@@ -58,24 +65,13 @@ def test_no_permission(docker: str) -> None:
     """As a user without a right to the socket."""
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
-    import multiprocessing
 
-    context = multiprocessing.get_context("fork")
-    receive, send = context.Pipe(duplex=False)
+    async def ask() -> Availability:
+        return await DockerBackend(url="unix:///var/run/docker.sock").availability()
 
-    def ask() -> None:
-        os.setgroups([])
-        os.setgid(65534)
-        os.setuid(65534)
-        backend = DockerBackend(url="unix:///var/run/docker.sock")
-        send.send(asyncio.run(backend.availability()))
-
-    child = context.Process(target=ask)
-    child.start()
-    assert receive.poll(20)
-    state = receive.recv()
-    child.join()
-    assert not state.ready
+    state = as_nobody(ask)
+    assert isinstance(state, Availability)
+    assert not state.ready and state.reason and state.remedy
     assert "permission denied" in state.reason
     assert "group docker" in state.remedy
 
@@ -124,7 +120,47 @@ async def test_a_container_that_dies_while_it_starts(docker: str, faults: Tries)
         assert "No module named 'encodings'" in str(error)
 
 
-async def test_binds_that_may_not_be_read(docker: str, tmp_path: Path) -> None:
+def as_nobody(ask: Callable[[], Coroutine[Any, Any, object]]) -> object:
+    """What a coroutine returns in a process of a user without rights."""
+    context = multiprocessing.get_context("fork")
+    receive, send = context.Pipe(duplex=False)
+
+    def run() -> None:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        send.send(asyncio.run(ask()))
+
+    child = context.Process(target=run)
+    child.start()
+    assert receive.poll(20)
+    found: object = receive.recv()
+    child.join()
+    return found
+
+
+def test_binds_that_the_user_may_not_read(docker: str, tmp_path: Path) -> None:
+    """The engine, which is root, would hand them out."""
+    if os.getuid() != 0:
+        pytest.skip("only root can become another user")
+    (tmp_path / "secret").mkdir(mode=0o700)
+    tmp_path.chmod(0o755)
+    bind = Bind(host_path=tmp_path / "secret", container_path="x")
+
+    async def ask() -> str:
+        backend = DockerBackend()
+        address = backend._connection.address
+        backend._connection.surroundings_of[address] = Surroundings()
+        try:
+            await backend.create(ContainerSpec(binds=(bind,)))
+        except InvalidArgumentError as error:
+            return str(error)
+        return "it was taken"
+
+    assert "you may not read it" in str(as_nobody(ask))
+
+
+async def test_binds_that_can_not_be_made(docker: str, tmp_path: Path) -> None:
     missing = tmp_path / "file" / "below"
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidArgumentError, match="can't be made"):

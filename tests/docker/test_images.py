@@ -186,3 +186,30 @@ def test_wrong_use_is_told_before_anything_is_built(tmp_path: Path) -> None:
         done = ipybox("build", *arguments)
         assert done.returncode == 2, done.stderr
         assert text in done.stderr.replace("\n", " ")
+
+
+async def test_bars_on_a_terminal(docker: str) -> None:
+    """A terminal gets bars, and no plain lines; a build that the engine has in its cache."""
+    host, terminal = os.openpty()
+    building = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ipybox.cli", "build", "--recipe", "minimal", "--base", base(),
+        "-t", "ipybox/minimal", stderr=terminal, stdout=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"},
+    )  # fmt: skip
+    os.close(terminal)
+    seen = await asyncio.to_thread(_read_all, host)
+    assert await building.wait() == 0, seen
+    assert b"\x1b[" in seen
+    assert "━".encode() in seen
+    assert b"step 1/" not in seen
+
+
+def _read_all(fd: int) -> bytes:
+    seen = b""
+    try:
+        while piece := os.read(fd, 65536):
+            seen += piece
+    except OSError:  # the terminal's other end was closed
+        pass
+    os.close(fd)
+    return seen

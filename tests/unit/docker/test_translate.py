@@ -47,7 +47,8 @@ def test_defaults_are_hardened() -> None:
 def test_what_is_asked_for() -> None:
     spec = ContainerSpec(
         ports=(Port(container_port=53, host_port=5353, protocol="udp"),),
-        gpus="all", runtime="runsc", engine_init=True, read_only_root=True, labels={"a": "b"}, binds=(READ_ONLY,), lease=None,
+        gpus="all", runtime="runsc", engine_init=True, read_only_root=True,
+        labels={"a": "b"}, binds=(READ_ONLY,), lease=None,
     )  # fmt: skip
     payload = create_payload(spec, HERE, "1:2")
     host = payload["HostConfig"]
