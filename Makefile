@@ -27,7 +27,7 @@ bench: $(READY)
 # A Docker engine where none answers (Debian, as root), a base for images where none can be
 # pulled, and the images that the tests run.
 engines: $(READY)
-	eval "$$(.ci/engines)" && $(BIN)/ipybox build --recipe minimal --backend docker && \
+	settings="$$(.ci/engines)" && eval "$$settings" && $(BIN)/ipybox build --recipe minimal --backend docker && \
 		$(BIN)/ipybox build --recipe default --backend docker
 
 $(READY): pyproject.toml constraints.txt
