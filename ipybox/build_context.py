@@ -48,10 +48,11 @@ def build_context(recipe: ImageRecipe, *, tags: Sequence[str] | None = None) -> 
         raise InvalidArgumentError(f"the recipe {recipe.name!r} claims no tag; give one.")
     for name in names:
         check_image_name(name)
-    base = recipe.base
-    if base == DEFAULT_BASE:
-        base = os.environ.get(BASE_VARIABLE) or base
-    files: dict[str, bytes] = {"Dockerfile": dockerfile(recipe, base).encode()}
+        if "@" in name:
+            raise InvalidArgumentError(
+                f"{name!r} has a digest; that comes of an image's content and can't be given."
+            )
+    files: dict[str, bytes] = {"Dockerfile": dockerfile(recipe, _base(recipe)).encode()}
     packages = (*_runtime_requirements(), *recipe.python_packages)
     files["build/requirements.txt"] = "".join(f"{line}\n" for line in packages).encode()
     files |= {f"build/runtime/{path}": data for path, data in _runtime_files().items()}
@@ -82,6 +83,17 @@ def pack(context: BuildContext) -> bytes:
             item.mode = 0o644
             archive.addfile(item, io.BytesIO(data))
     return buffer.getvalue()
+
+
+def _base(recipe: ImageRecipe) -> str:
+    other = os.environ.get(BASE_VARIABLE)
+    if recipe.base != DEFAULT_BASE or not other:
+        return recipe.base
+    try:
+        check_image_name(other)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"{BASE_VARIABLE}: {error}") from error
+    return other
 
 
 @functools.cache

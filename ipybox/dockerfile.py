@@ -36,6 +36,8 @@ python3 -m venv --system-site-packages {PREFIX} 2>/dev/null || {{
     -r {CONTEXT}/requirements.txt
 """
 
+# compileall fails where a package holds a file that is no Python of this version, which
+# installers let be.
 INSTALL_RUNTIME = f"""
 set -eu
 packages="$({PREFIX}/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
@@ -45,7 +47,7 @@ for unused in zmq/tests tornado/test psutil/tests matplotlib/tests pandas/tests;
 done
 grep -q "^debugpy" {CONTEXT}/requirements.txt ||
     {PREFIX}/bin/python -m pip uninstall -q -y --disable-pip-version-check debugpy
-{PREFIX}/bin/python -m compileall -q -j 0 {PREFIX}/lib
+{PREFIX}/bin/python -m compileall -qq -j 0 {PREFIX}/lib || true
 """
 
 # The base may have no byte-code for its standard library (Docker's own Python images): what
@@ -64,13 +66,16 @@ for module in list(sys.modules.values()):
         py_compile.compile(spec.origin, doraise=False, quiet=2)
 """
 
+# What the import writes goes to a folder that is removed: /root and /tmp may hold what the
+# base or the recipe has put there.
 SET_UP = f"""
 set -eu
 id={{id}}
 grep -q "^[^:]*:[^:]*:$id:" /etc/passwd || echo "ipybox:x:$id:$id::{HOME}:/bin/sh" >>/etc/passwd
 grep -q "^[^:]*:[^:]*:$id:" /etc/group || echo "ipybox:x:$id:" >>/etc/group
-{PREFIX}/bin/python -c {{compile}}
-rm -rf /tmp/* /root/.ipython /root/.cache
+scratch="$(mktemp -d)"
+HOME="$scratch" TMPDIR="$scratch" {PREFIX}/bin/python -c {{compile}}
+rm -rf "$scratch"
 mkdir -p {APP} {HOME}
 mkdir -p "$(HOME={HOME} {PREFIX}/bin/python -m site --user-site)" {HOME}/.local/bin
 chown -R "$id:$id" {APP} {HOME}

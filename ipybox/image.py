@@ -60,7 +60,8 @@ class ImageRecipe:
             check_image_name(tag)
         for kind in ("system_packages", "python_packages", "preload"):
             for item in getattr(self, kind):
-                if not item.strip() or any(sign in item for sign in "\n\r\0"):
+                # splitlines: as installers of packages split, at more than line feeds.
+                if not item.strip() or len(item.splitlines()) > 1 or not _is_text(item):
                     raise InvalidArgumentError(
                         f"recipe {self.name!r}: {item!r} in {kind} is no name of one line."
                     )
@@ -70,19 +71,31 @@ class ImageRecipe:
                     f"recipe {self.name!r}: {item!r} in python_packages is no requirement."
                 )
         for path in self.files:
-            if not path.startswith("/") or ".." in path.split("/") or "\0" in path:
+            root, *parts = path.split("/")
+            if root or not _is_text(path) or any(part in {"", ".", ".."} for part in parts):
                 raise InvalidArgumentError(
-                    f"recipe {self.name!r}: the file {path!r} must have an absolute path."
+                    f"recipe {self.name!r}: the file {path!r} must have an absolute path, "
+                    "without empty parts, '.' and '..'."
                 )
         for name, value in self.env.items():
-            if not VARIABLE.fullmatch(name) or "\0" in value:
+            if not VARIABLE.fullmatch(name) or not _is_text(value):
                 raise InvalidArgumentError(
-                    f"recipe {self.name!r}: environment name {name!r} is none."
+                    f"recipe {self.name!r}: the environment variable {name!r} can't be set: "
+                    "its name is none, or its value has what no program can be given."
                 )
         if not 0 <= self.user_id <= 65534:
             raise InvalidArgumentError(
                 f"recipe {self.name!r}: user_id is {self.user_id}; it must be from 0 to 65534."
             )
+
+
+def _is_text(text: str) -> bool:
+    """Whether a file or a program's environment can hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return "\0" not in text
 
 
 def check_image_name(name: str) -> None:

@@ -112,8 +112,8 @@ def _status(code: int, out_of_memory: bool) -> ExitStatus:
 async def _ran_out_of_memory(connection: Connection, container_id: str, since: float) -> bool:
     """The engine tells that with an event alone, where it has removed the container."""
     params = {
-        "since": f"{since:.0f}",
-        "until": f"{time.time():.0f}",
+        "since": f"{since:.6f}",
+        "until": f"{time.time():.6f}",
         "filters": f'{{"container": ["{container_id}"], "event": ["oom"]}}',
     }
     async with engine_call("tell why a container ended", 5):

@@ -75,7 +75,7 @@ def read_requirements(path: Path) -> list[str]:
     """The packages of a requirements file. Raises InvalidArgumentError for what only pip
     could follow: other files and folders are not part of an image."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidArgumentError(f"dependencies {str(path)!r}: {error}") from error
     found = []
@@ -83,10 +83,10 @@ def read_requirements(path: Path) -> list[str]:
         text = line.split(" #")[0].strip()
         if not text or text.startswith("#"):
             continue
-        if text.startswith("-") or text.endswith("\\"):
+        if text.startswith(("-", ".", "/", "~")) or text.endswith("\\") or "file:" in text:
             raise InvalidArgumentError(
-                f"dependencies {str(path)!r}, line {number}: {text!r} is no package; options "
-                "and continued lines can't be used here. Write one package a line."
+                f"dependencies {str(path)!r}, line {number}: {text!r} is no package; options, "
+                "paths and continued lines can't be used here. Write one package a line."
             )
         found.append(text)
     return found

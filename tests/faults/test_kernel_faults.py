@@ -226,11 +226,21 @@ async def test_many_processes(container: ExecutionContainer, faults: Tries) -> N
             os.kill(os.getpid(), 0)
     """
     async with ExecutionClient(container.port) as client:
+        group = (await client.execute("import os; print(os.getpgid(0))")).text
         error = await faults.expect(IpyboxError, client.execute(bomb, timeout=2))
         assert isinstance(error, ExecutionTimeoutError)
         assert error.text is not None
         assert "forked" in error.text  # newer Pythons warn of a fork among threads
         await client.restart()
         await works(client)
-        count = "import os; print(len([1 for p in os.listdir('/proc') if p.isdigit() and b'600' in open(f'/proc/{p}/cmdline','rb').read()]))"  # noqa: E501
+        count = f"""
+            import os
+            left = 0
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                try:
+                    left += os.getpgid(int(pid)) == {group}
+                except ProcessLookupError:
+                    pass
+            print(left)
+        """
         assert (await client.execute(count)).text == "0"

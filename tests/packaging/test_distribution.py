@@ -28,14 +28,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(next(folder.glob("ipybox-*.whl")))
 
 
+PACKAGES = ("ipybox", "ipybox_docker", "ipybox_images", "ipybox_local", "ipybox_runtime")
+
+
 def test_wheel_holds_every_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
-    for package in ("ipybox", "ipybox_local", "ipybox_runtime"):
+    for package in PACKAGES:
         assert {f"{package}/__init__.py", f"{package}/py.typed"} <= names
     sources = {
         str(path.relative_to(top))
         for top in (ROOT, ROOT / "backends", ROOT / "images")
-        for package in ("ipybox", "ipybox_local", "ipybox_runtime")
+        for package in PACKAGES
         for path in (top / package).rglob("*.py")
     }
     assert {name for name in names if name.endswith(".py")} == sources

@@ -5,7 +5,9 @@ import dataclasses
 import io
 import json
 import tarfile
+import tomllib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,7 @@ from ipybox import (
     InvalidArgumentError,
 )
 from ipybox.build_context import BASE_VARIABLE, build_context, pack
+from ipybox.cli.build import changed, read_requirements
 from ipybox.image import PROTOCOL_LABEL
 from ipybox.image_search import claiming, ensure_image
 
@@ -66,6 +69,24 @@ def test_the_archive_holds_all_of_it() -> None:
     assert not any("__pycache__" in name for name in names)
 
 
+def test_the_image_has_what_the_distribution_says() -> None:
+    """One truth: the extra ``local``, and the entry point of the runtime."""
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    project = tomllib.loads(text)["project"]
+    files = build_context(ImageRecipe(name="x", tags=("a/b",))).files
+    requirements = files["build/requirements.txt"].decode().splitlines()
+    assert requirements == sorted(project["optional-dependencies"]["local"])
+    group = "jupyter_client.kernel_provisioners"
+    ((name, target),) = project["entry-points"][group].items()
+    (held,) = (data for path, data in files.items() if path.endswith("/entry_points.txt"))
+    assert held.decode() == f"[{group}]\n{name} = {target}\n"
+    about = f"build/runtime/ipybox_runtime-{project['version']}.dist-info"
+    record = files[f"{about}/RECORD"].decode().splitlines()
+    assert {f"build/runtime/{line.removesuffix(',,')}" for line in record} == {
+        path for path in files if path.startswith("build/runtime/")
+    }
+
+
 def test_nothing_of_a_recipe_is_taken_for_an_instruction() -> None:
     recipe = ImageRecipe(
         name="evil", tags=("a/b",), system_packages=("x; touch /y", "$(z)"),
@@ -88,8 +109,11 @@ def test_nothing_of_a_recipe_is_taken_for_an_instruction() -> None:
     [
         {"name": "UPPER"}, {"tags": ("A/B",)}, {"tags": ("a b",)}, {"base": "x\nRUN y"},
         {"python_packages": ("-e .",)}, {"python_packages": ("a\nb",)}, {"system_packages": ("",)},
-        {"files": {"relative": b""}}, {"files": {"/a/../b": b""}}, {"env": {"A B": "c"}},
-        {"user_id": -1},
+        {"python_packages": ("a\x0b--option",)}, {"python_packages": ("a\u2028--option",)},
+        {"python_packages": ("\ud800",)}, {"system_packages": ("a\0",)},
+        {"files": {"relative": b""}}, {"files": {"/a/../b": b""}}, {"files": {"/": b""}},
+        {"files": {"/a/": b""}}, {"files": {"//a": b""}}, {"files": {"/a/./b": b""}},
+        {"env": {"A B": "c"}}, {"env": {"A": "\0"}}, {"env": {"A": "\ud800"}}, {"user_id": -1},
     ],
 )  # fmt: skip
 def test_bad_recipes(bad: dict[str, object]) -> None:
@@ -102,6 +126,38 @@ def test_another_base_where_the_default_is_out_of_reach(monkeypatch: pytest.Monk
     assert build_context(RECIPE).files["Dockerfile"].startswith(b"FROM my/base AS build\n")
     own = dataclasses.replace(RECIPE, base="x/y")
     assert build_context(own).files["Dockerfile"].startswith(b"FROM x/y AS build\n")
+    monkeypatch.setenv(BASE_VARIABLE, "x\nRUN y")
+    with pytest.raises(InvalidArgumentError, match=f"{BASE_VARIABLE}: .* names no image"):
+        build_context(RECIPE)
+
+
+@pytest.mark.parametrize("tags", [[], ["A/B"], ["a/b@sha256:" + "0" * 64]])
+def test_names_that_no_image_can_be_given(tags: list[str]) -> None:
+    with pytest.raises(InvalidArgumentError):
+        build_context(RECIPE, tags=tags)
+
+
+def test_requirement_files(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_bytes(b"\xef\xbb\xbf# ours\r\n\r\n einops==0.8.0  # pinned\r\nx[y]; a < '3'\r\n")
+    assert read_requirements(path) == ["einops==0.8.0", "x[y]; a < '3'"]
+    for line in (
+        "-r other.txt", "-e .", "--index-url=x", "./here", "../there", "/abs", "~/home",
+        "x @ file:///abs", "x==1 \\",
+    ):  # fmt: skip
+        path.write_text(f"einops\n{line}\n")
+        with pytest.raises(InvalidArgumentError, match=r"line 2: .* is no package"):
+            read_requirements(path)
+    with pytest.raises(InvalidArgumentError, match="No such file"):
+        read_requirements(tmp_path / "none")
+
+
+def test_what_the_command_line_adds() -> None:
+    assert changed(RECIPE, base=None, root=False, packages=(), apt=()) == RECIPE
+    made = changed(RECIPE, base="x/y", root=True, packages=["a"], apt=["b"])
+    assert (made.base, made.user_id) == ("x/y", 0)
+    assert made.python_packages == ("einops>=0.8", "a")
+    assert made.system_packages == ("b",)
 
 
 def test_recipes_are_found_by_any_way_to_write_their_tag() -> None:
