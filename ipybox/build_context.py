@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ipybox.dockerfile import dockerfile
+from ipybox.dockerfile import FILES, dockerfile
 from ipybox.errors import BackendError, InvalidArgumentError
 from ipybox.image import (
     DEFAULT_BASE,
@@ -56,7 +56,8 @@ def build_context(recipe: ImageRecipe, *, tags: Sequence[str] | None = None) -> 
     packages = (*_runtime_requirements(), *recipe.python_packages)
     files["build/requirements.txt"] = "".join(f"{line}\n" for line in packages).encode()
     files |= {f"build/runtime/{path}": data for path, data in _runtime_files().items()}
-    files |= {f"files/{path.lstrip('/')}": bytes(data) for path, data in recipe.files.items()}
+    if recipe.files:
+        files[FILES] = _archive({path.lstrip("/"): bytes(it) for path, it in recipe.files.items()})
     labels = {
         RECIPE_LABEL: recipe.name,
         RUNTIME_LABEL: VERSION,
@@ -75,9 +76,13 @@ def build_context(recipe: ImageRecipe, *, tags: Sequence[str] | None = None) -> 
 
 def pack(context: BuildContext) -> bytes:
     """The context as a tar archive; the same context gives the same bytes."""
+    return _archive(context.files)
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path, data in sorted(context.files.items()):
+        for path, data in sorted(files.items()):
             item = tarfile.TarInfo(path)
             item.size = len(data)
             item.mode = 0o644

@@ -13,6 +13,9 @@ HOME = "/home/ipybox"
 APP = "/app"
 CONTEXT = "/ipybox-build"
 """Where the context is while it is built; in the last stage there is nothing of it."""
+FILES = "files.tar"
+"""The recipe's files. Copied as a folder, they would take its folders' modes along, and put
+folders in place of links: /tmp would be root's alone."""
 
 CHECK = """
 set -eu
@@ -99,7 +102,7 @@ def dockerfile(recipe: ImageRecipe, base: str) -> str:
         lines.append(_run(_install_system_packages(recipe)))
     lines.append(f"COPY --from=build {PREFIX} {PREFIX}")
     if recipe.files:
-        lines.append("COPY files /")
+        lines.append(f"ADD {FILES} /")
     environment = {
         "PATH": f"{HOME}/.local/bin:{PREFIX}/bin:$PATH",
         "HOME": HOME,

@@ -77,6 +77,10 @@ class ImageRecipe:
                     f"recipe {self.name!r}: the file {path!r} must have an absolute path, "
                     "without empty parts, '.' and '..'."
                 )
+            if any(other.startswith(f"{path}/") for other in self.files):
+                raise InvalidArgumentError(
+                    f"recipe {self.name!r}: {path!r} can't be a file and a folder of files."
+                )
         for name, value in self.env.items():
             if not VARIABLE.fullmatch(name) or not _is_text(value):
                 raise InvalidArgumentError(

@@ -107,6 +107,28 @@ async def test_nothing_of_the_build_is_left(docker: str) -> None:
         assert b"/opt/x" in outside.stderr and b"/app/x" not in outside.stderr
 
 
+@pytest.mark.timeout(400)
+async def test_what_the_base_has_stays_as_it_was(docker: str, tag: str) -> None:
+    """Files of a recipe and of its base are there, their folders as open as they were."""
+    added = f"FROM {base()}\nUSER 0\nRUN mkdir -p /root/.cache && touch /root/.cache/a /tmp/b\n"
+    await asyncio.to_thread(
+        subprocess.run, ["docker", "build", "-q", "-t", f"{tag}:base", "-"], check=True, text=True,
+        input=added, capture_output=True,
+    )  # fmt: skip
+    paths = ["/tmp/c", "/root/d", "/var/run/e", "/app/f", "/new $x/g [1]*"]
+    recipe = ImageRecipe(
+        name="files", base=f"{tag}:base", files={path: path.encode() for path in paths},
+        env={"A": "q\"\\ $HOME `id` 'x' é#  end\\"},
+    )  # fmt: skip
+    async with DockerBackend() as backend:
+        async for _ in backend.build(build_context(recipe, tags=[tag])):
+            pass
+    script = 'cat "$@"; echo; printf "%s\\n" "$A"; stat -c %a /tmp /root; readlink /var/run'
+    started = ["run", "--rm", "--user", "0", "--entrypoint", "sh", tag, "-euc", script, "sh"]
+    told = await asyncio.to_thread(engine, *started, *paths, "/root/.cache/a", "/tmp/b")
+    assert told.splitlines() == ["".join(paths), recipe.env["A"], "1777", "700", "/run"]
+
+
 @pytest.mark.parametrize("user", ["4242:4242", None])
 async def test_pip_at_run_time_as_any_user(docker: str, user: str | None) -> None:
     async with ExecutionContainer(tag="ipybox/minimal", user=user) as container:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,10 +36,23 @@ def limited(controller: str, name: str, value: int) -> Iterator[None]:
             (group / "cgroup.procs").write_text(str(process.pid))
         yield
     finally:
+        _remove(group)
+
+
+def _remove(group: Path) -> None:
+    """Once it is empty: what was killed in it takes a moment to end."""
+    deadline = time.monotonic() + 20
+    while True:
         for pid in (group / "cgroup.procs").read_text().split():
             with contextlib.suppress(OSError):
                 (group.parent / "cgroup.procs").write_text(pid)
-        group.rmdir()
+        try:
+            group.rmdir()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
 
 
 async def test_out_of_memory(local: str, faults: Tries) -> None:

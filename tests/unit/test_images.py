@@ -58,8 +58,13 @@ def test_the_archive_holds_all_of_it() -> None:
     with tarfile.open(fileobj=io.BytesIO(pack(build_context(recipe)))) as archive:
         names = archive.getnames()
         assert {item.mtime for item in archive} == {0}
-        held = archive.extractfile("files/etc/x y")
-        assert held is not None and held.read() == b"\0z"
+        held = archive.extractfile("files.tar")
+        assert held is not None
+        with tarfile.open(fileobj=held) as inner:
+            (item,) = inner  # the file, and not its folder
+            content = inner.extractfile(item)
+            assert item.name == "etc/x y"
+            assert content is not None and content.read() == b"\0z"
         requirements = archive.extractfile("build/requirements.txt")
         assert requirements is not None
         lines = requirements.read().decode().splitlines()
@@ -90,14 +95,15 @@ def test_the_image_has_what_the_distribution_says() -> None:
 def test_nothing_of_a_recipe_is_taken_for_an_instruction() -> None:
     recipe = ImageRecipe(
         name="evil", tags=("a/b",), system_packages=("x; touch /y", "$(z)"),
-        env={"A": 'q"\\ $HOME `id`'}, python_packages=("x; python_version > '3'",),
+        env={"A": 'q"\\ $HOME `id`'}, files={"/a\nUSER 0": b""},
+        python_packages=("x; python_version > '3'",),
     )  # fmt: skip
     text = build_context(recipe).files["Dockerfile"].decode()
     assert "'x; touch /y' '$(z)'" in text
     assert 'ENV A="q\\"\\\\ \\$HOME `id`"' in text
     for line in text.splitlines():
         word = line.split()[0]
-        assert word in {"FROM", "USER", "COPY", "RUN", "ENV", "WORKDIR", "ENTRYPOINT", "CMD"}
+        assert word in {"FROM", "USER", "COPY", "ADD", "RUN", "ENV", "WORKDIR", "ENTRYPOINT", "CMD"}
         if word == "RUN":
             assert json.loads(line[4:])[:2] == ["/bin/sh", "-c"]
     with pytest.raises(InvalidArgumentError, match="line break"):
@@ -113,6 +119,7 @@ def test_nothing_of_a_recipe_is_taken_for_an_instruction() -> None:
         {"python_packages": ("\ud800",)}, {"system_packages": ("a\0",)},
         {"files": {"relative": b""}}, {"files": {"/a/../b": b""}}, {"files": {"/": b""}},
         {"files": {"/a/": b""}}, {"files": {"//a": b""}}, {"files": {"/a/./b": b""}},
+        {"files": {"/a": b"", "/a/b": b""}},
         {"env": {"A B": "c"}}, {"env": {"A": "\0"}}, {"env": {"A": "\ud800"}}, {"user_id": -1},
     ],
 )  # fmt: skip
