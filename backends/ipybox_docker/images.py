@@ -24,6 +24,7 @@ from ipybox_docker.reading import seconds_of
 
 STEP = re.compile(r"^Step (\d+)/(\d+) : (.*)$", re.S)
 NOISE = re.compile(r" ---> |Removing intermediate container ")
+MAX_STEP = 100
 KEPT_LINES = 50
 SILENCE_SECONDS = 1800.0
 """The longest a build or pull may take in all: a step that waits for ever ends here."""
@@ -104,7 +105,7 @@ async def build(connection: Connection, context: BuildContext) -> AsyncIterator[
         told = next((line for line in reversed(tail) if line.startswith("ipybox:")), None)
         raise ImageBuildError(
             f"The image {context.tags[0]} was not built. {told or _cause(error)} "
-            f"The step was: {step or 'the first'}",
+            f"The step was: {step[:MAX_STEP] or 'the first'}",
             tail,
         ) from error
     if not image_id:
