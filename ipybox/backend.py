@@ -21,6 +21,7 @@ from ipybox.reports import (
     ContainerInfo,
     ExecResult,
     ExitStatus,
+    Finding,
     Guarantees,
     Isolation,
     Stats,
@@ -29,8 +30,13 @@ from ipybox.spec import ContainerSpec, Endpoint
 
 
 class Capability(enum.Enum):
-    """What a backend may or may not be able to do."""
+    """What a backend may or may not be able to do.
 
+    ISOLATION: the code is kept from the host's files and processes, in a container or a
+    virtual machine. A backend without it is for development alone.
+    """
+
+    ISOLATION = "isolation"
     BINDS = "binds"
     READ_ONLY_BINDS = "read-only binds"
     FIXED_PORT = "fixed port"
@@ -66,7 +72,8 @@ class ByteStream(ABC):
 
     @abstractmethod
     async def read(self, size: int = 65536) -> bytes:
-        """At least one and at most ``size`` bytes of its output; b"" at its end."""
+        """At least one and at most ``size`` bytes of its output; b"" at its end, and again.
+        One that is cancelled loses nothing."""
 
     @abstractmethod
     async def write(self, data: bytes) -> None:
@@ -86,17 +93,17 @@ class ByteStream(ABC):
 
 
 class Container(ABC):
-    """One container, from ``create`` to ``kill``."""
+    """One container, from ``create`` to ``kill``. It is started once."""
 
     @property
     @abstractmethod
     def id(self) -> str:
-        """Unique on this engine; known before the start."""
+        """Unique on this engine. Before the start it may be the name, which finds it, too."""
 
     @property
     @abstractmethod
     def endpoint(self) -> Endpoint | None:
-        """Where the gateway answers; None before the start and after the end."""
+        """Where the gateway answers; None before the start and once it was killed."""
 
     @property
     @abstractmethod
@@ -108,9 +115,11 @@ class Container(ABC):
         """Starts it and returns when the gateway answers.
 
         Raises ContainerStartError with the last lines of the log as soon as the
-        container has died, or when ``spec.start_timeout`` has passed; PortTakenError
-        where the port asked for is in use. Nothing is left behind then, nor after a
-        cancellation.
+        container has died, when ``spec.start_timeout`` has passed, or where it was killed,
+        before or meanwhile; PortTakenError and NameTakenError where another has the port or
+        the name; ImageNotFoundError; with ``spec.strict`` GuaranteeError for what is not
+        enforced. Whatever comes of it, a cancellation too, its caller calls ``kill``:
+        nothing is left behind then.
         """
 
     @property
@@ -133,15 +142,19 @@ class Container(ABC):
 
     @abstractmethod
     async def kill(self) -> None:
-        """Ends it at once and removes all that belongs to it. Twice is fine."""
+        """Ends it at once and removes all that belongs to it, what its code has detached
+        among it. At any time, during the start too; twice and by many is fine. Where it was
+        cancelled, it can be called again."""
 
     @abstractmethod
     async def wait(self) -> ExitStatus:
-        """Returns when it has ended, by itself or by ``kill``."""
+        """Returns when it has ended, by itself or by ``kill``; at once, and the same, where
+        it has; with the code None where it was never started. Many may wait."""
 
     @abstractmethod
     async def logs(self, tail: int = 100) -> list[str]:
-        """The last ``tail`` lines of its own log, oldest first; empty once it is removed."""
+        """The last ``tail`` lines of its own log, oldest first, without the runtime's events.
+        Once it is removed: what is still known of them, which may be nothing."""
 
     # What not every backend can do; each is told in its ``capabilities``.
 
@@ -156,16 +169,18 @@ class Container(ABC):
         on_output: Callable[[Literal["stdout", "stderr"], bytes], None] | None = None,
         max_bytes: int = 10 * 1024 * 1024,
     ) -> ExecResult:
-        """Runs a command beside the kernels, as their user, to its end.
+        """Runs a command beside the kernels, as their user, to its end. There is no shell.
 
-        ``on_output`` gets each piece as it comes. ``max_bytes``: so much of each stream
-        is kept. Raises BackendError where it can't be started, EngineTimeoutError after
-        ``timeout`` seconds, when the command and what it has started were killed.
+        ``env`` comes on top of the spec's. ``on_output`` gets each piece as it comes.
+        ``max_bytes``: so much of each stream is kept. Raises BackendError where it can't be
+        started, EngineTimeoutError after ``timeout`` seconds; then, and where it is
+        cancelled, the command and what it has started were killed.
         """
         raise _lacks(Capability.EXEC)
 
     async def open_stream(self, argv: Sequence[str]) -> ByteStream:
-        """Starts a command, and returns its standard input and output."""
+        """Starts a command, and returns its standard input and output, without its standard
+        error. One that can't be started raises BackendError, or ends with 126 or 127."""
         raise _lacks(Capability.EXEC)
 
     async def stats(self) -> Stats:
@@ -173,7 +188,7 @@ class Container(ABC):
         raise _lacks(Capability.STATS)
 
     async def pause(self) -> None:
-        """Freezes all its processes. Its lease goes on."""
+        """Freezes all its processes, until ``unpause`` or ``kill``. Its lease stands still."""
         raise _lacks(Capability.PAUSE)
 
     async def unpause(self) -> None:
@@ -181,7 +196,8 @@ class Container(ABC):
 
 
 class Backend(ABC):
-    """One engine. An async context manager: what it opens it closes."""
+    """One engine. An async context manager: what it opens it closes. It may be entered again
+    while it is; the last exit closes."""
 
     name: str
     capabilities: frozenset[Capability] = frozenset()
@@ -201,16 +217,25 @@ class Backend(ABC):
     async def availability(self) -> Availability:
         """Whether it can run containers now. Raises nothing, ends within seconds."""
 
+    async def diagnose(self) -> Sequence[Finding]:
+        """What it needs of this host, and whether it is there. Raises nothing, ends within
+        seconds."""
+        return ()
+
     @abstractmethod
     async def create(self, spec: ContainerSpec) -> Container:
-        """A container that is not started yet. Raises BackendError."""
+        """A container that is not started yet. Raises BackendError.
+
+        Its code gets the variables of ``spec.env``, and none of this process's that may be
+        a secret. The token stands in no arguments, no environment and no label.
+        """
 
     # What not every backend can do; each is told in its ``capabilities``.
 
     async def attach(self, container_id: str) -> Container:
         """A running container of ours, by its id or name, whoever started it.
 
-        Its ``kill`` ends it. Raises ContainerNotFoundError.
+        Its ``kill`` ends it. Raises ContainerNotFoundError, also for one that has ended.
         """
         raise _lacks(Capability.ATTACH)
 
@@ -219,12 +244,14 @@ class Backend(ABC):
         raise _lacks(Capability.ATTACH)
 
     async def logs(self, container_id: str, tail: int = 100) -> Sequence[str]:
-        """The last lines of a container's own log, running or not, oldest first."""
+        """The last lines of a container's own log, running or not, oldest first. Raises
+        ContainerNotFoundError."""
         raise _lacks(Capability.ATTACH)
 
     async def remove(self, container_id: str) -> None:
-        """Ends a container of ours and removes it, its volumes too. One that has gone
-        already is fine; ContainerNotFoundError for one that is not ours."""
+        """Ends a container of ours and removes it, its volumes too. Raises
+        ContainerNotFoundError for one that is not there, or not ours; one that goes
+        meanwhile is fine."""
         raise _lacks(Capability.ATTACH)
 
     async def sweep(self) -> Sequence[ContainerInfo]:
@@ -244,11 +271,18 @@ class Backend(ABC):
         raise _lacks(Capability.IMAGES)
 
     def build(self, context: BuildContext) -> AsyncIterator[BuildEvent]:
-        """Builds an image; the last event is "done". Raises ImageBuildError."""
+        """Builds an image; the last event is "done". Raises ImageBuildError. Where it failed
+        or was broken off, no image has the names."""
         raise _lacks(Capability.IMAGES)
 
+    def prepare(self, spec: ContainerSpec) -> AsyncIterator[BuildEvent]:
+        """What a first container of this kind has to wait for besides its image: done here,
+        and told. Done before, it takes no time."""
+        return _nothing()
+
     async def remove_image(self, tag: str) -> None:
-        """Takes a name from an image; with its last name the image goes."""
+        """Takes a name from an image; with its last name the image goes. Raises
+        ImageNotFoundError."""
         raise _lacks(Capability.IMAGES)
 
 
@@ -284,6 +318,12 @@ def check_capabilities(backend: Backend, spec: ContainerSpec) -> None:
                 f"The backend {backend.name!r} has no {capability.value}; "
                 "leave that out, or choose another backend."
             )
+
+
+async def _nothing() -> AsyncIterator[BuildEvent]:
+    events: tuple[BuildEvent, ...] = ()
+    for event in events:
+        yield event
 
 
 def _lacks(capability: Capability) -> UnsupportedError:

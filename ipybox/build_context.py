@@ -24,6 +24,7 @@ from ipybox.image import (
     BuildContext,
     ImageRecipe,
     check_image_name,
+    split_name,
 )
 from ipybox.kernel.versions import PROTOCOL, VERSION
 
@@ -64,7 +65,7 @@ def build_context(recipe: ImageRecipe, *, tags: Sequence[str] | None = None) -> 
         PROTOCOL_LABEL: str(PROTOCOL),
     }
     content_hash = _hash(files, labels)
-    by_content = [f"{_repository(name)}:{content_hash[:HASH_CHARS]}" for name in names]
+    by_content = [f"{split_name(name)[0]}:{content_hash[:HASH_CHARS]}" for name in names]
     return BuildContext(
         recipe=recipe.name,
         files=dict(sorted(files.items())),
@@ -135,9 +136,3 @@ def _hash(files: Mapping[str, bytes], labels: Mapping[str, str]) -> str:
     for name, data in parts:
         digest.update(f"{len(name)} {len(data)} ".encode() + name + data)
     return digest.hexdigest()
-
-
-def _repository(name: str) -> str:
-    """An image name without its tag; the colon of a registry's port is none."""
-    head, separator, last = name.rpartition("/")
-    return head + separator + last.partition(":")[0]

@@ -12,6 +12,7 @@ from typing import Self
 from ipybox import endpoints
 from ipybox.backend import Backend, ByteStream, Capability, Container, check_capabilities
 from ipybox.binds import resolve_binds
+from ipybox.commands import check_command, check_exec
 from ipybox.errors import GuaranteeError, InvalidArgumentError
 from ipybox.events import Event, EventName
 from ipybox.image import BuildEvent
@@ -111,7 +112,7 @@ class ExecutionContainer:
             **({} if name is None else {"name": name}),
         )
         self._attach_to: str | None = None
-        self._detached = False
+        self._lives_on = False
         self.show_pull_progress = show_pull_progress
         self._backend = backend
         self._container: Container | None = None
@@ -140,10 +141,7 @@ class ExecutionContainer:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._attach_to is not None:
-            await self.detach()
-        else:
-            await self.kill()
+        await self._close()
 
     def __repr__(self) -> str:
         state = f"port={self.port}" if self._running else "not running"
@@ -194,6 +192,7 @@ class ExecutionContainer:
         if self._lifetime is not None:
             raise RuntimeError("Container already running")
         self._lifetime = lifetime = AsyncExitStack()
+        self._lives_on = self._attach_to is not None
         try:
             await self._start(lifetime)
         except BaseException:
@@ -203,12 +202,8 @@ class ExecutionContainer:
 
     async def kill(self) -> None:
         """Ends it and removes all that belongs to it. Twice is fine."""
-        container = self._container
-        lifetime, self._lifetime = self._lifetime, None
-        if lifetime is not None:
-            if self._attach_to is not None and container is not None:
-                lifetime.push_async_callback(container.kill)
-            await shielded(lifetime.aclose())
+        self._lives_on = False
+        await self._close()
 
     async def stop(self, grace: float = 5.0) -> None:
         """As :meth:`kill`, but asks it to end first, and waits ``grace`` seconds for it."""
@@ -219,13 +214,13 @@ class ExecutionContainer:
 
     async def detach(self) -> None:
         """Lets go of it. It runs on, until its lease ends, if it has one."""
-        self._detached = True
-        try:
-            lifetime, self._lifetime = self._lifetime, None
-            if lifetime is not None:
-                await shielded(lifetime.aclose())
-        finally:
-            self._detached = False
+        self._lives_on = True
+        await self._close()
+
+    async def _close(self) -> None:
+        lifetime, self._lifetime = self._lifetime, None
+        if lifetime is not None:
+            await shielded(lifetime.aclose())
 
     async def wait(self) -> ExitStatus:
         """Returns when the container has ended, by itself or by :meth:`kill`."""
@@ -245,12 +240,14 @@ class ExecutionContainer:
         timeout: float = 60.0,
     ) -> ExecResult:
         """Runs a command beside the kernels, as their user; :meth:`Container.exec` has more."""
+        check_exec(argv, stdin, env, timeout)
         return await self._current().exec(
             argv, stdin=stdin, env=env, workdir=workdir, timeout=timeout
         )
 
     async def open_stream(self, argv: Sequence[str]) -> ByteStream:
         """Starts a command, and returns its standard input and output."""
+        check_command(argv)
         return await self._current().open_stream(argv)
 
     async def stats(self) -> Stats:
@@ -276,11 +273,10 @@ class ExecutionContainer:
         if self._attach_to is not None:
             container = await backend.attach(self._attach_to)
             name = self._attach_to
-            lifetime.push_async_callback(container.detach)
         else:
             container = await self._create(backend, lifetime)
             name = self._spec.name
-            lifetime.push_async_callback(self._end, container)
+        lifetime.push_async_callback(self._end, container)
         lifetime.callback(setattr, self, "_container", None)
         self._container = container
         endpoint = container.endpoint or await container.start()
@@ -307,6 +303,8 @@ class ExecutionContainer:
         self._emit("container.starting", spec.name, backend=backend.name)
         if Capability.IMAGES in backend.capabilities:
             await ensure_image(backend, spec.tag, on_event=self._tell_progress)
+        async for event in backend.prepare(spec):
+            self._tell_progress(event)
         lifetime.callback(self._emit, "container.ended", spec.name, backend=backend.name)
         container = await backend.create(spec)
         if spec.strict and container.guarantees.isolation == "none":
@@ -317,7 +315,7 @@ class ExecutionContainer:
         return container
 
     async def _end(self, container: Container) -> None:
-        await (container.detach() if self._detached else container.kill())
+        await (container.detach() if self._lives_on else container.kill())
 
     def _tell_progress(self, event: BuildEvent) -> None:
         if callable(self.show_pull_progress):

@@ -9,6 +9,7 @@
     ├── BackendError                        the engine's side
     │   ├── BackendNotFoundError            no backend of that name
     │   ├── BackendUnavailableError         it is there, and not ready
+    │   │   └── EngineGoneError             it was ready, and can't be reached any more
     │   ├── UnsupportedError                this backend can't do what was asked for
     │   ├── EngineTimeoutError (TimeoutError)  the engine stopped answering
     │   ├── PortTakenError                  the port asked for is in use
@@ -78,6 +79,10 @@ class BackendNotFoundError(BackendError):
 
 class BackendUnavailableError(BackendError):
     """A backend that is installed, and not ready to run containers."""
+
+
+class EngineGoneError(BackendUnavailableError):
+    """The engine can't be reached any more: whether its containers live is unknown."""
 
 
 class UnsupportedError(BackendError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ipybox.errors import InvalidArgumentError
+from ipybox.texts import is_text
 
 DEFAULT_BASE = "docker.io/library/python:3.13-slim"
 DEFAULT_USER_ID = 1000
@@ -61,7 +62,7 @@ class ImageRecipe:
         for kind in ("system_packages", "python_packages", "preload"):
             for item in getattr(self, kind):
                 # splitlines: as installers of packages split, at more than line feeds.
-                if not item.strip() or len(item.splitlines()) > 1 or not _is_text(item):
+                if not item.strip() or len(item.splitlines()) > 1 or not _can_be_held(item):
                     raise InvalidArgumentError(
                         f"recipe {self.name!r}: {item!r} in {kind} is no name of one line."
                     )
@@ -72,7 +73,7 @@ class ImageRecipe:
                 )
         for path in self.files:
             root, *parts = path.split("/")
-            if root or not _is_text(path) or any(part in {"", ".", ".."} for part in parts):
+            if root or not _can_be_held(path) or any(part in {"", ".", ".."} for part in parts):
                 raise InvalidArgumentError(
                     f"recipe {self.name!r}: the file {path!r} must have an absolute path, "
                     "without empty parts, '.' and '..'."
@@ -82,7 +83,7 @@ class ImageRecipe:
                     f"recipe {self.name!r}: {path!r} can't be a file and a folder of files."
                 )
         for name, value in self.env.items():
-            if not VARIABLE.fullmatch(name) or not _is_text(value):
+            if not VARIABLE.fullmatch(name) or not _can_be_held(value):
                 raise InvalidArgumentError(
                     f"recipe {self.name!r}: the environment variable {name!r} can't be set: "
                     "its name is none, or its value has what no program can be given."
@@ -93,13 +94,9 @@ class ImageRecipe:
             )
 
 
-def _is_text(text: str) -> bool:
+def _can_be_held(text: str) -> bool:
     """Whether a file or a program's environment can hold it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
-    return "\0" not in text
+    return is_text(text) and "\0" not in text
 
 
 def check_image_name(name: str) -> None:
@@ -109,6 +106,14 @@ def check_image_name(name: str) -> None:
             f"{name!r} names no image; write REPOSITORY or REPOSITORY:TAG, the repository in "
             "lower-case letters."
         )
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Repository and tag of an image name, the tag "" where it has none. The colon of a
+    registry's port is none of it, and a digest is part of neither."""
+    head, slash, last = name.partition("@")[0].rpartition("/")
+    repository, _, tag = last.partition(":")
+    return head + slash + repository, tag
 
 
 @dataclass(frozen=True, kw_only=True)

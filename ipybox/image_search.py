@@ -7,7 +7,14 @@ from collections.abc import Callable
 from ipybox.backend import Backend
 from ipybox.build_context import build_context
 from ipybox.errors import ImageNotFoundError, ImageRefusedError
-from ipybox.image import PROTOCOL_LABEL, RUNTIME_LABEL, BuildEvent, ImageInfo, ImageRecipe
+from ipybox.image import (
+    PROTOCOL_LABEL,
+    RUNTIME_LABEL,
+    BuildEvent,
+    ImageInfo,
+    ImageRecipe,
+    split_name,
+)
 from ipybox.kernel.versions import PROTOCOL, VERSION
 from ipybox.plugins import registry
 
@@ -66,9 +73,8 @@ def check_runtime(tag: str, image: ImageInfo) -> None:
 def _full_name(tag: str) -> str:
     """As engines complete it: one name for each way to write it."""
     name = tag.removeprefix("docker.io/").removeprefix("library/")
-    return name if ":" in name.rpartition("/")[2] or "@" in name else f"{name}:latest"
+    return name if split_name(name)[1] or "@" in name else f"{name}:latest"
 
 
 def _own_name(tag: str) -> str:
-    last = tag.partition("@")[0].rpartition("/")[2].partition(":")[0]
-    return f"{last}-ipybox"
+    return split_name(tag)[0].rpartition("/")[2] + "-ipybox"

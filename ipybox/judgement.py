@@ -7,11 +7,17 @@ from ipybox.resources import Resources
 from ipybox.spec import WORKDIR, ContainerSpec
 
 SECCOMP_FILTER = 2
+LIMITS = ("memory", "processes", "processors")
 TOLERANCE = 1.01  # the kernel rounds limits to its pages
 
 
-def judge(spec: ContainerSpec, probe: Probe | None, isolation: Isolation) -> Guarantees:
-    """Compares what was asked for, the defaults among it, with what was found."""
+def judge(
+    spec: ContainerSpec, probe: Probe | None, isolation: Isolation, limits_remedy: str = ""
+) -> Guarantees:
+    """Compares what was asked for, the defaults among it, with what was found.
+
+    ``limits_remedy``: what helps where a limit is not enforced.
+    """
     if probe is None:
         return Guarantees(isolation=isolation, unmet=("nothing was measured",))
     wanted = (spec.resources or Resources()).with_defaults()
@@ -48,8 +54,10 @@ def judge(spec: ContainerSpec, probe: Probe | None, isolation: Isolation) -> Gua
     }
     # Files outside the container are out of reach; the network is not.
     details |= {"filesystem": "enforced", "network": "none"}
-    unmet = tuple(text for met, text in checks.values() if not met)
-    return Guarantees(isolation=isolation, details=details, probe=probe, unmet=unmet)
+    unmet = [text for met, text in checks.values() if not met]
+    if limits_remedy and not all(checks[name][0] for name in LIMITS if name in checks):
+        unmet.append(limits_remedy)
+    return Guarantees(isolation=isolation, details=details, probe=probe, unmet=tuple(unmet))
 
 
 def _limit(name: str, found: float | None, asked: float | None) -> tuple[bool, str]:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from ipybox.errors import ContainerStartError
 from ipybox.reports import Probe
+from ipybox.resources import GATEWAY_PORT
 from ipybox.spec import ContainerSpec
 
-GATEWAY_PORT = 8888
-"""Inside the container, where it is nobody else's."""
 RUN_FOLDER = "/run/ipybox"
 TOKEN_FILE = f"{RUN_FOLDER}/token"
 LEASE_FILE = f"{RUN_FOLDER}/lease"
@@ -68,6 +67,16 @@ class LaunchOutput:
         """The last lines, those that have no end yet among them."""
         rests = [rest.decode(errors="replace") for rest in self._rest.values() if rest]
         return [*self.lines, *rests][-count:]
+
+
+def log_lines(pieces: Iterable[str]) -> list[str]:
+    """A container's log without the runtime's events."""
+    return [
+        line.rstrip("\r\n")
+        for piece in pieces
+        for line in piece.splitlines()
+        if not line.startswith('{"event"')
+    ]
 
 
 def start_failed(name: str, reason: str, tail: list[str]) -> ContainerStartError:

@@ -21,6 +21,19 @@ class Availability:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something of a host that a backend needs, or would be better with.
+
+    ``found``: how it is; ``remedy``: what mends it, None where nothing has to be.
+    """
+
+    name: str
+    level: Literal["ok", "warning", "error"]
+    found: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Probe:
     """What the runtime has found inside its container, before any code ran.
 
@@ -43,10 +56,14 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True)
 class Guarantees:
-    """What is held against the code, per concern (``"filesystem"``, ``"network"``, …).
+    """What is held against the code, per concern.
 
-    ``probe`` is what that was found from, None where nothing was measured; ``unmet``
-    tells what was asked for, or is a default, and is not enforced.
+    ``details``: of "user", "capabilities", "privileges" (none can be gained), "system calls",
+    "memory", "processes", "processors" (where limited), "root file system" and "bind PATH"
+    (where read-only), "filesystem" (the host's), "network"; none is enforced where
+    ``isolation`` is "none". ``probe`` is what that was found from, None where nothing was
+    measured. ``unmet`` tells what was asked for, or is a default, and is not enforced; of a
+    limit it names the field of :class:`Resources`.
     """
 
     isolation: Isolation
@@ -89,6 +106,7 @@ class Stats:
 @dataclass(frozen=True, kw_only=True)
 class ContainerInfo:
     """A container of ours, as the engine lists it. ``created``: seconds since the epoch.
+    ``state``: the engine's word; "running" where it runs.
 
     ``abandoned``: its owner is known to be dead, and nobody else holds it.
     """

@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from ipybox.errors import InvalidArgumentError
 
+GATEWAY_PORT = 8888
+"""Inside a container, where it is nobody else's."""
 MEBIBYTE = 1024 * 1024
 DEFAULT_MEMORY_BYTES = 4 * 1024 * MEBIBYTE
 DEFAULT_PIDS = 2048

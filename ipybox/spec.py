@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ipybox.errors import InvalidArgumentError
-from ipybox.resources import Port, Resources, check_port
+from ipybox.resources import GATEWAY_PORT, Port, Resources, check_port
+from ipybox.texts import is_text
 
 TOKEN_BYTES = 32
 """256 random bits."""
@@ -47,7 +48,7 @@ class Bind:
         path = PurePosixPath(self.container_path)
         if "\0" in self.container_path or "\0" in str(self.host_path):
             raise InvalidArgumentError(f"{found}: a path has no NUL character.")
-        if not _is_text(self.container_path) or not _is_text(str(self.host_path)):
+        if not is_text(self.container_path) or not is_text(str(self.host_path)):
             raise InvalidArgumentError(f"{found}: a path must be Unicode text.")
         if len(self.container_path) > MAX_PATH or any(
             len(part.encode()) > MAX_NAME for part in path.parts
@@ -115,7 +116,7 @@ class ContainerSpec:
             check_port(self.port)
         check_timeout("port_allocation_timeout", self.port_timeout)
         check_timeout("start_timeout", self.start_timeout)
-        _check_env(self.env)
+        check_env(self.env)
         _check_targets(self.binds)
         _check_ports(self.ports)
         _check_identity(self)
@@ -174,26 +175,18 @@ def check_kernel_id(kernel_id: object) -> None:
         )
 
 
-def _is_text(value: str) -> bool:
-    """Whether it is Unicode text: a lone surrogate can be handed to no other process."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def check_timeout(name: str, seconds: object) -> None:
     """Raises InvalidArgumentError unless ``seconds`` is a positive number."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         raise InvalidArgumentError(f"{name} is {seconds!r}; it must be above 0 seconds.")
 
 
-def _check_env(env: Mapping[str, str]) -> None:
+def check_env(env: Mapping[str, str]) -> None:
+    """Raises InvalidArgumentError unless it maps names to values, as a process has them."""
     if not isinstance(env, Mapping):
         raise InvalidArgumentError(f"env is a {type(env).__name__}; it must map names to values.")
     for name, value in env.items():
-        valid = isinstance(name, str) and _is_text(name) and name != ""
+        valid = isinstance(name, str) and is_text(name) and name != ""
         if not valid or "=" in name or "\0" in name:
             raise InvalidArgumentError(
                 f"environment name {name!r}: it must be a text without '=' and NUL, and not empty."
@@ -203,7 +196,7 @@ def _check_env(env: Mapping[str, str]) -> None:
             raise InvalidArgumentError(
                 f"environment variable {name!r} has a {type(value).__name__}; it must be a str."
             )
-        if not _is_text(value):
+        if not is_text(value):
             raise InvalidArgumentError(
                 f"environment variable {name!r} has a value that is no Unicode text."
             )
@@ -234,6 +227,10 @@ def _check_ports(ports: tuple[Port, ...]) -> None:
     for port in ports:
         if not isinstance(port, Port):
             raise InvalidArgumentError(f"ports holds {port!r}; it must hold Port objects.")
+        if (port.container_port, port.protocol) == (GATEWAY_PORT, "tcp"):
+            raise InvalidArgumentError(
+                f"ports: {GATEWAY_PORT} is the gateway's own; `port` chooses its host port."
+            )
         if (key := (port.container_port, port.protocol)) in taken:
             raise InvalidArgumentError(f"ports: {port.container_port} is there twice.")
         taken.add(key)

@@ -5,7 +5,6 @@ import dataclasses
 import inspect
 import os
 import tempfile
-import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from ipybox.authoring import OWNER_LABEL, Owner
 from ipybox.errors import IpyboxError
 from ipybox.plugins import PluginRegistry
 from ipybox.selection import choose_backend, load_backend
-from ipybox.testing import Tries
+from ipybox.testing import LoopWatch, Tries
 
 BACKENDS = ("local", "docker", "podman")
 REQUIRED = set(filter(None, os.environ.get("IPYBOX_REQUIRE_BACKENDS", "").split(",")))
@@ -130,6 +129,15 @@ def docker() -> Iterator[str]:
         yield "docker"
 
 
+@pytest.fixture(scope="module")
+def podman() -> Iterator[str]:
+    """For what is the Podman backend's alone."""
+    need("podman")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IPYBOX_BACKEND", "podman")
+        yield "podman"
+
+
 def children() -> dict[int, str]:
     """Living children of this process, with their command lines (Linux)."""
     found = {}
@@ -163,30 +171,9 @@ async def _loop_never_blocked(request: pytest.FixtureRequest) -> AsyncIterator[N
     if on_purpose or not inspect.iscoroutinefunction(request.function):
         yield
         return
-    loop = asyncio.get_running_loop()
-    stop = threading.Event()
-    longest = 0.0
-
-    def watch() -> None:
-        nonlocal longest
-        while not stop.is_set():
-            answered = threading.Event()
-            waited = 0.0
-            try:
-                loop.call_soon_threadsafe(answered.set)
-            except RuntimeError:  # the loop is closed
-                return
-            while not answered.wait(0.05) and not stop.is_set():
-                waited += 0.05  # our own waits are counted: on a full machine both are late
-            longest = max(longest, waited)
-            stop.wait(0.05)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    yield
-    stop.set()
-    await asyncio.to_thread(watcher.join)
-    assert longest < BLOCKED_SECONDS, f"the event loop was blocked for {longest:.2f} s"
+    async with LoopWatch() as watch:
+        yield
+    assert watch.longest < BLOCKED_SECONDS, f"the event loop was blocked for {watch.longest:.2f} s"
 
 
 _rows: dict[str, Tries] = {}

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import re
-import socket
 import stat
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,32 +14,13 @@ import aiodocker
 import aiohttp
 
 from ipybox import Availability, BackendError
+from ipybox.authoring import Surroundings, at_host
 from ipybox_docker.errors import engine_call
 
-LOOPBACK = "127.0.0.1"
 SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "~/.docker/run/docker.sock")
 CONNECT_SECONDS = 5.0
 OWN_ID = re.compile(r"/containers/([0-9a-f]{64})/")
 IN_CONTAINER = ("/.dockerenv", "/run/.containerenv")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """How this process stands to the engine.
-
-    ``publish_on``: the engine's address for our ports, None where there is no need for
-    any; ``host``: where clients find them, None for the container's own address.
-    ``network``: what the container has to join. ``mounts``: where this process is in a
-    container itself, its folders and what they are on the engine's host.
-    """
-
-    publish_on: str | None = LOOPBACK
-    host: str | None = LOOPBACK
-    network: str | None = None
-    mounts: Mapping[str, str] | None = None
-    local: bool = True
-    rootless: bool = False
-    names: tuple[str, ...] = field(default=())
 
 
 class Connection:
@@ -94,13 +71,13 @@ class Connection:
         return Availability(ready=True, version=f"Docker {version['Version']}")
 
     def _unavailable(self, error: Exception) -> Availability:
-        path = Path(self.address.removeprefix("unix://")).expanduser()
         if not self.address.startswith("unix://"):
             return Availability(
                 ready=False,
                 reason=f"Docker is not reachable at {self.address} ({error}).",
                 remedy="Is the engine running there, and the address right?",
             )
+        path = Path(self.address.removeprefix("unix://")).expanduser()
         found, remedy = _socket_state(path)
         return Availability(
             ready=False, reason=f"Docker is not reachable at {self.address} ({found}).",
@@ -123,13 +100,7 @@ class Connection:
             own = await asyncio.to_thread(_own_container_id)
             inside = await self._inside(own) if own else None
             return inside or Surroundings(rootless=rootless)
-        host = url.hostname or "localhost"
-        addresses = await asyncio.to_thread(_addresses, host)
-        if all(ipaddress.ip_address(address).is_loopback for address in addresses):
-            return Surroundings(rootless=rootless)
-        return Surroundings(
-            publish_on=addresses[0], host=host, local=False, names=(host,), rootless=rootless
-        )
+        return await asyncio.to_thread(at_host, url.hostname or "localhost", rootless=rootless)
 
     async def _inside(self, own: str) -> Surroundings | None:
         """Where this process runs in a container of the same engine: what the engine
@@ -157,18 +128,6 @@ def _own_container_id() -> str | None:
     except OSError:
         return None
     return found.group(1) if found else None
-
-
-def _addresses(host: str) -> list[str]:
-    try:
-        return [str(ipaddress.ip_address(host))]
-    except ValueError:
-        pass
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
-        return [LOOPBACK]
-    return [str(item[4][0]) for item in found]
 
 
 def _socket_state(path: Path) -> tuple[str, str]:

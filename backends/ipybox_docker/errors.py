@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import EllipsisType
@@ -11,26 +10,11 @@ from types import EllipsisType
 import aiodocker
 import aiohttp
 
-from ipybox import (
-    BackendError,
-    BackendUnavailableError,
-    ContainerNotFoundError,
-    EngineTimeoutError,
-    ImageNotFoundError,
-    NameTakenError,
-    PortTakenError,
-)
+from ipybox import BackendError, EngineGoneError, EngineTimeoutError
+from ipybox.authoring import refusal
 
 CALL_SECONDS = 30.0
 NOT_CONNECTED = 900  # aiodocker's own status
-
-PORT_TAKEN = re.compile(r"port is already allocated|address already in use", re.I)
-NAME_TAKEN = re.compile(r"name .* is already in use", re.I)
-NO_SPACE = re.compile(r"no space left on device", re.I)
-
-
-class EngineGoneError(BackendUnavailableError):
-    """The engine can't be reached any more: whether the container lives is unknown."""
 
 
 @asynccontextmanager
@@ -65,29 +49,9 @@ async def engine_call(what: str, seconds: float | EllipsisType | None = ...) -> 
 
 
 def translated(what: str, error: aiodocker.DockerError) -> BackendError:
-    """An error of the engine's. 404 and 409 mean what they are about: a container here."""
-    text = f"The Docker engine could not {what}: {error.message}"
+    """An error of the engine's."""
     if error.status == NOT_CONNECTED:
         return EngineGoneError(
             f"The Docker engine can't be reached to {what}: {error.message} Is it running?"
         )
-    if PORT_TAKEN.search(error.message):
-        return PortTakenError(
-            f"{text} Choose another port, or leave it out: the engine then finds a free one."
-        )
-    if NAME_TAKEN.search(error.message):
-        return NameTakenError(
-            f"{text} Choose another name, or remove that container (`ipybox ps`, `ipybox rm`)."
-        )
-    if NO_SPACE.search(error.message):
-        return BackendError(
-            f"{text} Make room: `docker system df` tells what is used, `docker system prune` "
-            "removes what is not."
-        )
-    if error.status == 404 and "no such image" in error.message.lower():
-        return ImageNotFoundError(text)
-    if error.status == 404:
-        return ContainerNotFoundError(text)
-    if error.status in (401, 403):
-        return BackendUnavailableError(f"{text} May you use this engine?")
-    return BackendError(text)
+    return refusal("Docker", what, error.status, error.message, program="docker")

@@ -17,14 +17,19 @@ from ipybox import (
     ImageInfo,
     ImageNotFoundError,
 )
-from ipybox.authoring import RUNTIME_LABEL, pack
+from ipybox.authoring import (
+    RUNTIME_LABEL,
+    not_built,
+    not_pulled,
+    pack,
+    seconds_of,
+    split_name,
+)
 from ipybox_docker.connection import Connection
 from ipybox_docker.errors import engine_call
-from ipybox_docker.reading import seconds_of
 
 STEP = re.compile(r"^Step (\d+)/(\d+) : (.*)$", re.S)
 NOISE = re.compile(r" ---> |Removing intermediate container ")
-MAX_STEP = 100
 KEPT_LINES = 50
 SILENCE_SECONDS = 1800.0
 """The longest a build or pull may take in all: a step that waits for ever ends here."""
@@ -34,7 +39,7 @@ async def find(connection: Connection, tag: str) -> ImageInfo | None:
     try:
         async with engine_call(f"look for the image {tag}"):
             found = await connection.docker.images.inspect(tag)
-    except (ImageNotFoundError, BackendError) as error:
+    except BackendError as error:
         cause = error.__cause__
         if isinstance(cause, aiodocker.DockerError) and cause.status == 404:
             return None
@@ -71,10 +76,7 @@ async def pull(connection: Connection, tag: str) -> AsyncIterator[BuildEvent]:
             async for item in connection.docker.images.pull(tag, stream=True):
                 yield _progress(item)
     except BackendError as error:
-        raise ImageNotFoundError(
-            f"The image {tag!r} is not there, no recipe claims it, and it can't be pulled: "
-            f"{error}. `ipybox build -t {tag}` makes one of that name."
-        ) from error
+        raise not_pulled(tag, error) from error
     image = await find(connection, tag)
     if image is None:
         raise ImageNotFoundError(f"The image {tag!r} is not there after it was pulled.")
@@ -99,21 +101,14 @@ async def build(connection: Connection, context: BuildContext) -> AsyncIterator[
                     elif event.kind == "output":
                         tail = [*tail, event.text][-KEPT_LINES:]
                     yield event
-    except aiodocker.DockerError:
-        raise
     except BackendError as error:
-        told = next((line for line in reversed(tail) if line.startswith("ipybox:")), None)
-        raise ImageBuildError(
-            f"The image {context.tags[0]} was not built. {told or _cause(error)} "
-            f"The step was: {step[:MAX_STEP] or 'the first'}",
-            tail,
-        ) from error
+        raise not_built(context.tags[0], _cause(error), step, tail) from error
     if not image_id:
         raise ImageBuildError(f"The engine broke off the build of {context.tags[0]}.", tail)
     for tag in context.tags[1:]:
-        repository, _, version = tag.rpartition(":") if _has_version(tag) else (tag, "", "latest")
+        repository, version = split_name(tag)
         async with engine_call(f"name the image {tag}"):
-            await connection.docker.images.tag(image_id, repo=repository, tag=version)
+            await connection.docker.images.tag(image_id, repo=repository, tag=version or "latest")
     yield BuildEvent(kind="done", text=image_id)
 
 
@@ -147,7 +142,3 @@ def _build_events(item: Mapping[str, Any]) -> list[BuildEvent]:
 def _cause(error: BackendError) -> str:
     cause = error.__cause__
     return cause.message if isinstance(cause, aiodocker.DockerError) else str(error)
-
-
-def _has_version(tag: str) -> bool:
-    return ":" in tag.rpartition("/")[2]

@@ -7,8 +7,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ipybox import ContainerSpec, InvalidArgumentError, Resources
-from ipybox.authoring import GATEWAY_PORT, RUN_FOLDER, WORKDIR, labels_for
-from ipybox_docker.connection import LOOPBACK, Surroundings
+from ipybox.authoring import (
+    GATEWAY_PORT,
+    LOOPBACK,
+    RUN_FOLDER,
+    WORKDIR,
+    Surroundings,
+    labels_for,
+)
 
 HOME = "/home/ipybox"
 LOG_FILES, LOG_SIZE = "2", "900k"  # below 2 MiB in all
@@ -34,24 +40,6 @@ def create_payload(spec: ContainerSpec, around: Surroundings, user: str | None) 
     if user is not None:
         payload["User"] = user
     return payload
-
-
-def run_user(spec: ContainerSpec, around: Surroundings, uid: int, gid: int) -> str | None:
-    """Who runs the code: None for the image's own user.
-
-    With folders of the host it is the host's user, so that files belong to the same on
-    both sides; a rootless engine maps that to its root. Where the host's user is root,
-    the image's own will do for what is only read.
-    """
-    if spec.user is not None:
-        return spec.user
-    if not spec.binds or not around.local:
-        return None
-    if around.rootless:
-        return "0:0"
-    if uid == 0 and all(bind.read_only for bind in spec.binds):
-        return None
-    return f"{uid}:{gid}"
 
 
 def _exposed(spec: ContainerSpec) -> list[tuple[int, str]]:

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import site
-import socket
 import sys
 from collections import deque
 from pathlib import Path
@@ -17,17 +16,18 @@ from typing import Any
 from ipybox import (
     Container,
     ContainerSpec,
-    ContainerStartError,
     Endpoint,
     ExitStatus,
     Guarantees,
-    PortTakenError,
+    NameTakenError,
 )
+from ipybox.authoring import check_port_free, port_taken, start_failed
 from ipybox_local.translate import LOOPBACK, supervisor_config
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 TEARDOWN_SECONDS = 40.0  # a little longer than the supervisor gives itself
 LOG_TAIL_BYTES = 256 * 1024
+SIGNALS = 128  # so much above a signal's number is the supervisor's exit code, as a shell has it
 
 
 class LocalContainer(Container):
@@ -38,6 +38,8 @@ class LocalContainer(Container):
         self._root = root
         self._process: asyncio.subprocess.Process | None = None
         self._endpoint: Endpoint | None = None
+        self._killed = False
+        self._has_root = True
 
     @property
     def id(self) -> str:
@@ -54,21 +56,21 @@ class LocalContainer(Container):
 
     async def start(self) -> Endpoint:
         if self._spec.port is not None:
-            _check_port_free(self._spec.port)
+            check_port_free(self._spec.port)
         try:
             async with asyncio.timeout(self._spec.start_timeout):
                 await self._spawn()
                 port = await self._port_when_ready()
         except TimeoutError as error:
-            raise ContainerStartError(
-                f"The container {self.id} was not ready within {self._spec.start_timeout} s "
-                "(start_timeout)." + _log_text(await self.logs(tail=20))
-            ) from error
+            reason = f"it was not ready within {self._spec.start_timeout} s (start_timeout)"
+            raise start_failed(self.id, reason, await self.logs(tail=20)) from error
+        self._check_not_killed()
         self._endpoint = Endpoint(host=LOOPBACK, port=port, token=self._spec.token)
         return self._endpoint
 
     async def kill(self) -> None:
         self._endpoint = None
+        self._killed = True
         process = self._process
         if process is None:
             return
@@ -81,18 +83,26 @@ class LocalContainer(Container):
             process.kill()
             await process.wait()
         # Where the supervisor itself was killed, the rest is up to us.
-        await asyncio.to_thread(shutil.rmtree, self._root, ignore_errors=True)
+        if self._has_root:
+            await asyncio.to_thread(shutil.rmtree, self._root, ignore_errors=True)
 
     async def wait(self) -> ExitStatus:
         if self._process is None:
             return ExitStatus(code=None, reason="never started")
         code = await self._process.wait()
+        if code > SIGNALS:
+            code = SIGNALS - code
         return ExitStatus(code=code, reason="ended" if code == 0 else "failed")
 
     async def logs(self, tail: int = 100) -> list[str]:
         return await asyncio.to_thread(_last_lines, self._root / "log", tail)
 
+    def _check_not_killed(self) -> None:
+        if self._killed:
+            raise start_failed(self.id, "it was killed", [])
+
     async def _spawn(self) -> None:
+        self._check_not_killed()
         config = await asyncio.to_thread(
             supervisor_config,
             self._spec,
@@ -113,6 +123,9 @@ class LocalContainer(Container):
             cwd="/",
         )
         assert self._process.stdin is not None
+        if self._killed:  # before there was a process to end
+            await self.kill()
+            self._check_not_killed()
         self._process.stdin.write(json.dumps(config).encode() + b"\n")
 
     async def _port_when_ready(self) -> int:
@@ -120,10 +133,8 @@ class LocalContainer(Container):
             async with asyncio.timeout(self._spec.port_timeout):
                 await self._event("bound")
         except TimeoutError as error:
-            raise ContainerStartError(
-                f"The container {self.id} had no port within {self._spec.port_timeout} s "
-                "(port_allocation_timeout)." + _log_text(await self.logs(tail=20))
-            ) from error
+            reason = f"it had no port within {self._spec.port_timeout} s (port_allocation_timeout)"
+            raise start_failed(self.id, reason, await self.logs(tail=20)) from error
         ready = await self._event("ready")
         return int(ready["port"])
 
@@ -134,38 +145,16 @@ class LocalContainer(Container):
         event: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
         if event.get("event") == name:
             return event
+        if event.get("event") == "taken":
+            self._has_root = False  # it is the other one's
+            raise NameTakenError(
+                f"There is a container {self.id} already, or its folder: {self._root}. "
+                "Choose another name."
+            )
         reason = event.get("reason") or f"it ended, exit code {event.get('code')}"
         if self._spec.port is not None and "in use" in reason:
-            raise PortTakenError(_taken(self._spec.port))
-        raise ContainerStartError(
-            f"The container {self.id} did not start: {reason}."
-            + _log_text(event.get("log") or await self.logs(tail=20))
-        )
-
-
-def _log_text(lines: list[str]) -> str:
-    return "\nIts log ends with:\n" + "\n".join(lines) if lines else ""
-
-
-def _check_port_free(port: int) -> None:
-    with socket.socket() as probe:
-        # As the gateway binds: an old connection in TIME_WAIT is no obstacle.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except PermissionError as error:
-            raise PortTakenError(
-                f"Port {port} needs privileges ({error.strerror}); choose one from 1024."
-            ) from error
-        except OSError as error:
-            raise PortTakenError(_taken(port)) from error
-
-
-def _taken(port: int) -> str:
-    return (
-        f"Port {port} on {LOOPBACK} is in use. Choose another, or leave port out: "
-        "the system then finds a free one."
-    )
+            raise port_taken(self._spec.port)
+        raise start_failed(self.id, reason, event.get("log") or await self.logs(tail=20))
 
 
 def _import_paths() -> list[str]:

@@ -84,6 +84,9 @@ def main() -> int:
     config = json.loads(line)
     root = Path(config["root"])
     code = EXIT_FAILED
+    if not workspace.take(root):
+        announce("taken")
+        return code
     try:
         workspace.create(root, binds=config["binds"])
         workspace.create_environment(root, import_paths=config["import_paths"])
@@ -93,6 +96,7 @@ def main() -> int:
             gateway.kill()  # it may have closed its end of the pipe, and live
             code = gateway.wait()
             announce("ended", code=code, log=workspace.log_tail(root))
+            code = code if code >= 0 else 128 - code  # as a shell has it
     except Exception as error:  # the outermost: whoever waits is told, whatever it is
         announce("failed", reason=f"{type(error).__name__}: {error}")
     finally:

@@ -17,12 +17,20 @@ sys.exit(main())
 """
 
 
+def take(root: Path) -> bool:
+    """Makes the folder. False where there is one of that name: it is another's."""
+    try:
+        root.mkdir(mode=0o700)
+    except FileExistsError:
+        return False
+    return True
+
+
 def create(root: Path, *, binds: list[tuple[str, str]]) -> None:
-    """Makes the folder with its working directory ``app``; binds become links in it.
+    """Fills the folder, with its working directory ``app``; binds become links in it.
 
     ``binds`` are pairs: an absolute host path, and a relative path below ``app``.
     """
-    root.mkdir(mode=0o700)
     for name in FOLDERS:
         (root / name).mkdir(mode=0o700)
     for host_path, target in binds:

@@ -8,7 +8,8 @@ the lease stands for that, and a process is put above the gateway that holds it
 - ``{"event": "bound", "port": 40123, "probe": {…}}`` as soon as the port is taken; the
   probe in containers only: what is enforced there,
 - ``{"event": "ready", "port": 40123, "runtime": "0.1.0"}`` when it answers,
-- ``{"event": "failed", "reason": "…"}`` when it can't start.
+- ``{"event": "failed", "reason": "…"}`` when it can't start,
+- ``{"event": "out_of_memory"}`` when that has ended the gateway of a container.
 """
 
 import contextlib

@@ -10,10 +10,15 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
+
+from ipybox_runtime.memory import out_of_memory_kills
 
 EXIT_LEASE = 75  # sysexits, EX_TEMPFAIL
 STOP_SECONDS = 5.0
 TICK_SECONDS = 1.0
+OUT_OF_MEMORY = b'{"event": "out_of_memory"}\n'
+"""Said by process 1: some engines do not notice why the gateway was killed."""
 FROZEN_SECONDS = 3.0
 """A tick that took longer: the whole container was paused, its clock should have been too."""
 
@@ -36,6 +41,7 @@ def supervise(gateway: int, lease_fd: int, lease_seconds: float) -> int:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, stop)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    kills = out_of_memory_kills()
     deadline = time.monotonic() + lease_seconds
     watched = [woken, lease_fd]
     while True:
@@ -52,6 +58,9 @@ def supervise(gateway: int, lease_fd: int, lease_seconds: float) -> int:
         if woken in readable:
             os.read(woken, 4096)
             code = _reap(gateway)
+            if code == 128 + signal.SIGKILL and out_of_memory_kills() > kills:
+                with suppress(OSError):  # nobody listens
+                    os.write(sys.stdout.fileno(), OUT_OF_MEMORY)
             if code is not None:
                 return code
         if stopping:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Any
 
 import typer
 
+from ipybox.cli.options import JsonOption
 from ipybox.errors import IpyboxError
 from ipybox.plugins import registry
-from ipybox.reports import Availability
+from ipybox.reports import Availability, Finding
 from ipybox.selection import PREFERRED, load_backend
 
 CHECK_SECONDS = 15.0
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Prints JSON, for programs.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Tells for each backend whether it is ready, and if not, why and what to do."""
     rows = asyncio.run(_check_all())
@@ -33,8 +35,13 @@ async def _check_all() -> list[dict[str, Any]]:
     absent = [name for name in PREFERRED if name not in known]
     states = await asyncio.gather(*(_check(name) for name in known))
     rows = [
-        {"name": name, "isolation": known[name].isolation, **dataclasses.asdict(state)}
-        for name, state in zip(known, states, strict=True)
+        {
+            "name": name,
+            "isolation": known[name].isolation,
+            **dataclasses.asdict(state),
+            "findings": [dataclasses.asdict(finding) for finding in findings],
+        }
+        for name, (state, findings) in zip(known, states, strict=True)
     ]
     missing = Availability(
         ready=False,
@@ -42,21 +49,23 @@ async def _check_all() -> list[dict[str, Any]]:
         remedy="`ipybox plugins` lists what was found.",
     )
     return rows + [
-        {"name": name, "isolation": "container", **dataclasses.asdict(missing)} for name in absent
+        {"name": name, "isolation": "container", **dataclasses.asdict(missing), "findings": []}
+        for name in absent
     ]
 
 
-async def _check(name: str) -> Availability:
+async def _check(name: str) -> tuple[Availability, Sequence[Finding]]:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
-            return await load_backend(name).availability()
+            backend = load_backend(name)
+            return await backend.availability(), await backend.diagnose()
     except TimeoutError:
-        return Availability(ready=False, reason=f"no answer within {CHECK_SECONDS:.0f} s.")
+        return Availability(ready=False, reason=f"no answer within {CHECK_SECONDS:.0f} s."), ()
     except IpyboxError as error:
-        return Availability(ready=False, reason=str(error))
+        return Availability(ready=False, reason=str(error)), ()
     # A plugin's own code may raise anything; the others are checked all the same.
     except Exception as error:
-        return Availability(ready=False, reason=f"{type(error).__name__}: {error}")
+        return Availability(ready=False, reason=f"{type(error).__name__}: {error}"), ()
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
@@ -74,4 +83,12 @@ def _print(rows: list[dict[str, Any]]) -> None:
             row["version"] or "",
             escape(advice),
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for row in rows:
+        for finding in row["findings"]:
+            if finding["level"] != "ok":
+                colour = "red" if finding["level"] == "error" else "yellow"
+                told = escape(f"{row['name']}: {finding['name']}: {finding['found']}.")
+                console.print(f"[{colour}]{finding['level']}[/] {told}")
+                console.print(escape(f"    {finding['remedy']}"), soft_wrap=True)

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Sequence
-from typing import Annotated
 
-import typer
-
-from ipybox.cli.options import BackendOption, errors_told, run_to_end
+from ipybox.cli.options import BackendOption, JsonOption, list_rows
 from ipybox.image import HASH_LABEL, RECIPE_LABEL, RUNTIME_LABEL, ImageInfo
-from ipybox.selection import choose_backend
 
 
-def images(
-    backend: BackendOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Prints JSON, for programs.")] = False,
-) -> None:
+def images(backend: BackendOption = None, as_json: JsonOption = False) -> None:
     """Lists the images that ipybox can run."""
-
-    async def work() -> int:
-        chosen = await choose_backend(backend)
-        async with chosen:
-            rows = await chosen.images()
-        if as_json:
-            typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
-        else:
-            _print(rows)
-        return 0
-
-    with errors_told():
-        run_to_end(work())
+    list_rows(backend, lambda chosen: chosen.images(), as_json=as_json, show=_print)
 
 
 def _print(rows: Sequence[ImageInfo]) -> None:

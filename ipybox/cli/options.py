@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 import signal
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ipybox.backend import Backend
 from ipybox.errors import BackendNotFoundError, InvalidArgumentError, IpyboxError
+from ipybox.selection import choose_backend
 from ipybox.spec import Bind
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_TIMEOUT = 124  # as timeout(1) has it
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Prints JSON, for programs.")]
 BackendOption = Annotated[
     str | None,
     typer.Option("--backend", metavar="NAME", help="docker, podman, local, or a plugin's."),
@@ -53,6 +58,29 @@ def parse_env(values: Sequence[str] | None) -> dict[str, str]:
             raise typer.BadParameter(f"{name!r} is no NAME=VALUE", param_hint="--env")
         env[name] = content
     return env
+
+
+def list_rows(
+    backend: str | None,
+    fetch: Callable[[Backend], Awaitable[Sequence[Any]]],
+    *,
+    as_json: bool,
+    show: Callable[[Sequence[Any]], None],
+) -> None:
+    """Shows what a backend has (dataclasses), as a table or as JSON."""
+
+    async def work() -> int:
+        chosen = await choose_backend(backend)
+        async with chosen:
+            rows = await fetch(chosen)
+        if as_json:
+            typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
+        else:
+            show(rows)
+        return 0
+
+    with errors_told():
+        run_to_end(work())
 
 
 def run_to_end(work: Coroutine[Any, Any, int]) -> int:

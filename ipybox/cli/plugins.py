@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Annotated
 
 import typer
 
+from ipybox.cli.options import JsonOption
 from ipybox.plugins import PluginReport, registry
 
 
 def plugins(
-    as_json: Annotated[bool, typer.Option("--json", help="Prints JSON, for programs.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Lists the plugins, what each provides, and what is wrong with it."""
     reports = registry().reports

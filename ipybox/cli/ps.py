@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import time
 from collections.abc import Sequence
-from typing import Annotated
 
-import typer
-
-from ipybox.cli.options import BackendOption, errors_told, run_to_end
+from ipybox.cli.options import BackendOption, JsonOption, list_rows
 from ipybox.labels import LEASE_LABEL
 from ipybox.reports import ContainerInfo
-from ipybox.selection import choose_backend
 
 
-def ps(
-    backend: BackendOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Prints JSON, for programs.")] = False,
-) -> None:
+def ps(backend: BackendOption = None, as_json: JsonOption = False) -> None:
     """Lists ipybox's containers, whoever has started them."""
-
-    async def work() -> int:
-        chosen = await choose_backend(backend)
-        async with chosen:
-            rows = await chosen.list()
-        _print_json(rows) if as_json else _print(rows)
-        return 0
-
-    with errors_told():
-        run_to_end(work())
-
-
-def _print_json(rows: Sequence[ContainerInfo]) -> None:
-    typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
+    list_rows(backend, lambda chosen: chosen.list(), as_json=as_json, show=_print)
 
 
 def _print(rows: Sequence[ContainerInfo]) -> None:

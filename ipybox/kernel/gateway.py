@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 START_SECONDS = 60.0
 REQUEST_SECONDS = 10.0
 SNIPPET_CHARS = 200
+LEASE_PATH = "/ipybox/v1/lease"
 
 
 class Gateway:
@@ -67,6 +69,21 @@ class Gateway:
     async def delete_kernel(self, kernel_id: str) -> None:
         """Ends a kernel. One that has gone already is fine."""
         await self._call("DELETE", f"/api/kernels/{kernel_id}", missing_ok=True)
+
+    def renew_lease(self, owner: str, seconds: float) -> None:
+        """Blocks, for at most ``seconds``: it is called in a thread, which lives on where a
+        program blocks its event loop. Raises GatewayError."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
+        try:
+            headers = {**self.headers, "Content-Type": "application/json"}
+            connection.request("POST", LEASE_PATH, json.dumps({"owner": owner}), headers)
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            raise GatewayError(f"POST {LEASE_PATH} at {self.address}: {error}") from error
+        finally:
+            connection.close()
+        if status != http.client.OK:
+            raise GatewayError(f"POST {LEASE_PATH} at {self.address} answered {status}.")
 
     async def aclose(self) -> None:
         if self._client is not None:

@@ -1,7 +1,29 @@
-"""For the authors of plugins: fakes that inject faults, and what counts how they end."""
+"""For the authors of plugins: the suites that hold backends to the contract, fakes that
+inject faults, and what counts how they end. Needs pytest."""
 
+# ruff: noqa: E402  # before the checks are imported: a failing one shows what it compared
+
+import pytest
+
+pytest.register_assert_rewrite("ipybox.testing.conformance")
+
+from ipybox.testing.conformance.backend import BackendConformance
+from ipybox.testing.conformance.checks import SUITE_VERSION, check, overrides
+from ipybox.testing.conformance.session import SessionConformance
 from ipybox.testing.cutting_proxy import CuttingProxy
 from ipybox.testing.fake_gateway import FakeGateway, Fault
+from ipybox.testing.loop_watch import LoopWatch
 from ipybox.testing.tries import Tries
 
-__all__ = ["CuttingProxy", "FakeGateway", "Fault", "Tries"]
+__all__ = [
+    "SUITE_VERSION",
+    "BackendConformance",
+    "CuttingProxy",
+    "FakeGateway",
+    "Fault",
+    "LoopWatch",
+    "SessionConformance",
+    "Tries",
+    "check",
+    "overrides",
+]

@@ -11,13 +11,13 @@ class CuttingProxy:
     """Stands before a gateway. The first WebSocket after :meth:`cut_at` is cut, without a
     farewell, once so many of its bytes have gone in a direction; later ones pass."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, host: str = "127.0.0.1") -> None:
         self.port = 0
         self.cuts = 0
         self.passed: dict[Direction, int] = {}
         """Bytes that have gone through the last connection that was not cut."""
         self.refusing = False
-        self._target = target
+        self._target = (host, target)
         self._cut: tuple[Direction, int] | None = None
         self._server: asyncio.Server | None = None
         self._pumps: set[asyncio.Task[None]] = set()
@@ -57,7 +57,7 @@ class CuttingProxy:
         try:
             if self.refusing:
                 return
-            there, back = await asyncio.open_connection("127.0.0.1", self._target)
+            there, back = await asyncio.open_connection(*self._target)
             ends.append(back)
             first = await reader.read(65536)
             cut = self._cut if b"/channels?" in first.split(b"\r\n")[0] else None

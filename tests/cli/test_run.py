@@ -122,6 +122,7 @@ def test_doctor_and_plugins() -> None:
     assert {"docker", "podman"} <= set(rows)
     for row in rows.values():
         assert row["ready"] or row["reason"]
+        assert all(found["remedy"] for found in row["findings"] if found["level"] != "ok")
     assert "local" in ipybox("doctor").stdout
     table = ipybox("plugins").stdout
     assert "backend local" in table and "output handler images" in table

@@ -1,6 +1,5 @@
 """A container's life on each backend: arguments, token, binds, environment, its end."""
 
-import asyncio
 import logging
 import os
 import socket
@@ -16,14 +15,10 @@ import ipybox
 from ipybox import (
     AuthenticationError,
     BackendError,
-    Bind,
     ConnectFailedError,
     ExecutionClient,
     ExecutionContainer,
     InvalidArgumentError,
-    PortTakenError,
-    Resources,
-    UnsupportedError,
     endpoints,
 )
 
@@ -82,32 +77,6 @@ async def test_binds(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (tmp_path / "made/deep/result.txt").read_text() == "from inside"
     assert (tmp_path / "made/deep/result.txt").stat().st_uid == os.getuid()
     assert (tmp_path / "given/in.txt").exists()
-
-
-async def test_fixed_port(backend: str) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    async with ExecutionContainer(port=port) as container:
-        assert container.port == port
-        with pytest.raises(PortTakenError, match=str(port)):
-            await ExecutionContainer(port=port).run()
-
-
-async def test_resources_are_refused_or_held(backend: str) -> None:
-    if backend == "local":
-        with pytest.raises(UnsupportedError, match="resource limits"):
-            await ExecutionContainer(resources=Resources(memory_bytes=2**30)).run()
-
-
-async def test_listens_on_loopback_only(container: ExecutionContainer) -> None:
-    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    listening = {
-        address
-        for address, port in (row.split()[1].split(":") for row in rows if row.split()[3] == "0A")
-        if int(port, 16) == container.port
-    }
-    assert listening == {"0100007F"}
 
 
 async def test_token_is_wanted_everywhere(
@@ -239,65 +208,6 @@ def test_bad_client_arguments(arguments: dict[str, object]) -> None:
         ExecutionClient(**arguments)  # type: ignore[arg-type]
 
 
-async def test_bind_that_can_not_be_made(backend: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InvalidArgumentError, match="can't be made"):
-        await ExecutionContainer(binds={str(tmp_path / "file/below"): "t"}).run()
-
-
-async def test_two_binds_of_one_folder(backend: str, tmp_path: Path) -> None:
-    binds = [
-        Bind(host_path=tmp_path, container_path="a"),
-        Bind(host_path=tmp_path, container_path="b"),
-    ]
-    async with ipybox.session(backend=backend, binds=binds) as client:
-        await client.execute("open('a/f', 'w').write('x')")
-        assert (await client.execute("print(open('b/f').read())")).text == "x"
-
-
-async def test_many_at_once(backend: str) -> None:
-    async def one(number: int) -> str | None:
-        async with ipybox.session(backend=backend) as client:
-            return (await client.execute(f"print({number})")).text
-
-    assert await asyncio.gather(*(one(i) for i in range(5))) == list("01234")
-
-
-@pytest.mark.timeout(300)
-async def test_cancelled_at_any_time_leaves_nothing(backend: str) -> None:
-    """Each pass lets the work go a few steps further before it is cancelled."""
-
-    async def work() -> None:
-        async with ipybox.session(backend=backend) as client:
-            await client.execute("1")
-
-    finished = False
-    steps = 0
-    while not finished:
-        task = asyncio.ensure_future(work())
-        for _ in range(steps):
-            await asyncio.sleep(0)
-            if task.done():
-                break
-        # The later part of a start waits for other processes, not for steps.
-        await asyncio.wait([task], timeout=0.05 * max(0, steps - 10))
-        finished = task.done()
-        task.cancel()
-        await asyncio.wait([task])
-        steps += 1
-    assert steps > 12
-
-
-async def test_wait_and_logs(backend: str) -> None:
-    container = ExecutionContainer()
-    await container.run()
-    waiting = asyncio.ensure_future(container.wait())
-    assert isinstance(await container.logs(), list)
-    await container.kill()
-    status = await waiting
-    assert status.code == 0
-
-
 def test_host_process_killed_leaves_nothing(local: str, tmp_path: Path) -> None:
     """SIGKILL to the process that holds the container, with children of the kernel alive.
     Where there are leases, they see to it, and have tests of their own."""
@@ -351,8 +261,3 @@ async def test_unknown_and_missing_backends(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("IPYBOX_BACKEND", "nowhere")
     with pytest.raises(BackendError, match="no backend 'nowhere'"):
         await ExecutionContainer().run()
-
-
-async def test_strict_refuses_a_backend_that_enforces_nothing(local: str) -> None:
-    with pytest.raises(ipybox.GuaranteeError, match="enforces nothing"):
-        await ExecutionContainer(strict=True).run()

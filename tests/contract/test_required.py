@@ -19,7 +19,7 @@ def test_missing_engine(required: str, code: int, word: str) -> None:
         "IPYBOX_DISABLE_PLUGINS": "podman",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "tests/contract/test_execution.py", "-k", "podman"],
+        [sys.executable, "-m", "pytest", "-q", "tests/contract/test_usage_page.py", "-k", "podman"],
         cwd=ROOT,
         env=environment,
         capture_output=True,

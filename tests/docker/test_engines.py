@@ -1,51 +1,20 @@
 """Where the engine may be: other sockets, contexts, TCP, TLS, and around us."""
 
 import asyncio
-import contextlib
 import hashlib
 import json
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from ipybox_docker.backend import DockerBackend
 
 from ipybox import ExecutionClient, ExecutionContainer
-from tests.docker.engine_proxy import ENGINE
-from tests.docker.witness import engine
+from tests.engine_proxy import EngineProxy
+from tests.engines.witness import DOCKER_SOCKET, Witness
 
 ROOT = Path(__file__).parents[2]
-
-
-@contextlib.asynccontextmanager
-async def over_tcp(context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """The engine on a port of loopback."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        up_reader, up_writer = await asyncio.open_unix_connection(ENGINE)
-
-        async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-            with contextlib.suppress(OSError):
-                while data := await source.read(65536):
-                    target.write(data)
-                    await target.drain()
-                target.write_eof() if target.can_write_eof() else target.close()
-
-        try:
-            await asyncio.gather(pump(reader, up_writer), pump(up_reader, writer))
-        except asyncio.CancelledError:
-            pass
-        finally:
-            up_writer.close()
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
 
 
 async def works() -> None:
@@ -56,8 +25,8 @@ async def works() -> None:
 
 
 async def test_tcp(docker: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with over_tcp() as port:
-        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{port}")
+    async with EngineProxy(DOCKER_SOCKET).running() as proxy:
+        monkeypatch.setenv("DOCKER_HOST", proxy.url)
         await works()
 
 
@@ -89,9 +58,9 @@ async def test_tls_and_contexts(
     context.load_verify_locations(tls / "ca.pem")
     context.verify_mode = ssl.CERT_REQUIRED
     monkeypatch.setenv("HOME", str(tmp_path))
-    async with over_tcp(context) as port:
+    async with EngineProxy(DOCKER_SOCKET).running(context) as proxy:
         # By the environment, as the Docker command line has it.
-        monkeypatch.setenv("DOCKER_HOST", f"tcp://localhost:{port}")
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://localhost:{proxy.port}")
         monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
         monkeypatch.setenv("DOCKER_CERT_PATH", str(tls))
         await works()
@@ -100,7 +69,7 @@ async def test_tls_and_contexts(
         # By a context.
         meta = contexts / "meta" / folder / "meta.json"
         meta.parent.mkdir(parents=True)
-        endpoint = {"Host": f"tcp://localhost:{port}", "SkipTLSVerify": False}
+        endpoint = {"Host": f"tcp://localhost:{proxy.port}", "SkipTLSVerify": False}
         meta.write_text(json.dumps({"Name": name, "Endpoints": {"docker": endpoint}}))
         monkeypatch.setenv("DOCKER_CONTEXT", name)
         await works()
@@ -147,11 +116,13 @@ asyncio.run(main())
 @pytest.mark.timeout(300)
 async def test_from_inside_a_container(docker: str, tmp_path: Path) -> None:
     """The library installed in a container that has the engine's socket and a folder."""
+    listed = ("ps", "-q", "--filter", "label=ipybox.container")
+    before = Witness("docker")(*listed)
     (tmp_path / "script.py").write_text(INSIDE)
     script = "cp -r /src /tmp/src && pip install -q /tmp/src[docker] && python /shared/script.py"
     done = await asyncio.to_thread(
         subprocess.run,
-        ["docker", "run", "--rm", "-u", "0:0", "-v", f"{ENGINE}:{ENGINE}", "-v",
+        ["docker", "run", "--rm", "-u", "0:0", "-v", f"{DOCKER_SOCKET}:{DOCKER_SOCKET}", "-v",
          f"{tmp_path}:/shared", "-v", f"{ROOT}/ipybox:/src/ipybox:ro",
          "-v", f"{ROOT}/backends:/src/backends:ro", "-v", f"{ROOT}/images:/src/images:ro",
          "-v", f"{ROOT}/pyproject.toml:/src/pyproject.toml:ro",
@@ -162,4 +133,4 @@ async def test_from_inside_a_container(docker: str, tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["True 8888", "seen", "InvalidArgumentError True"], (
         done.stderr[-3000:]
     )
-    assert engine("ps", "-q", "--filter", "label=ipybox.container") == ""
+    assert Witness("docker")(*listed) == before

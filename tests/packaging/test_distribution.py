@@ -28,7 +28,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(next(folder.glob("ipybox-*.whl")))
 
 
-PACKAGES = ("ipybox", "ipybox_docker", "ipybox_images", "ipybox_local", "ipybox_runtime")
+PACKAGES = (
+    "ipybox", "ipybox_docker", "ipybox_images", "ipybox_local", "ipybox_podman", "ipybox_runtime",
+)  # fmt: skip
 
 
 def test_wheel_holds_every_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:

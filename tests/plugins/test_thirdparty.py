@@ -89,6 +89,7 @@ def test_it_is_listed_and_can_be_disabled(environment: Path) -> None:
     rows = json.loads(run(command, IPYBOX_DISABLE_PLUGINS="toy,outputs").stdout)
     assert {row["name"]: row["status"] for row in rows} == {
         "docker": "active", "images": "active", "local": "active", "outputs": "disabled",
+        "podman": "active",
         "toy": "disabled",
     }  # fmt: skip
 

@@ -15,10 +15,10 @@ from jupyter_server._tz import utcnow
 from kernel_gateway.services.kernels.manager import SeedingMappingKernelManager
 from traitlets import Unicode
 
-from ipybox_runtime.gateway.memory import out_of_memory_kills
 from ipybox_runtime.gateway.provisioner import RuntimeProvisioner, provisioner_metadata
 from ipybox_runtime.gateway.relay import Frame, Relay
 from ipybox_runtime.gateway.sessions import ClientSession
+from ipybox_runtime.memory import out_of_memory_kills
 from ipybox_runtime.wire import NO_PARENT, is_message
 
 KERNEL_NAME = "python3"

@@ -6,8 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from threading import get_ident
 from typing import Any
 
@@ -62,8 +61,9 @@ class Console:
                 self.flush()
                 return
             self._flusher = flusher
-        self.waiting = True
-        self._wake.set()
+        with self.outlet.uninterrupted():  # one without the other, and nothing is flushed
+            self.waiting = True
+            self._wake.set()
 
     def _flush_waiting(self) -> None:
         while True:
@@ -152,32 +152,39 @@ class OutputStream(io.TextIOBase):
             console.take_turn(self)
         parent = PARENT.get(console.outlet.parent)
         pending = self._pending
-        with self._held():
+
+        def add() -> None:
             self._gather()
             self._renew_window()
             if parent is not self._parent:
                 if pending and parent != self._parent:
                     console.outlet.write_text(self._lane, self._parent, pending)
                 self._parent = parent
-            pending += data
+            pending.extend(data)
             if len(pending) >= FULL_BYTES or (self._lines_left > 0 and b"\n" in data):
                 self._lines_left -= 1
                 console.outlet.write_text(self._lane, parent, pending)
             elif pending and not console.waiting:
                 console.flush_soon()
 
+        self._hold(add)
+
     def flush(self) -> None:
         if (self._pending or self._chunks) and self._holder != get_ident():
-            with self._held():
-                self._gather()
-                self._console.outlet.write_text(self._lane, self._parent, self._pending)
+            self._hold(self._write_pending)
 
-    @contextmanager
-    def _held(self) -> Iterator[None]:
+    def _write_pending(self) -> None:
+        self._gather()
+        self._console.outlet.write_text(self._lane, self._parent, self._pending)
+
+    def _hold(self, do: Callable[[], None]) -> None:
+        """Does it as the only thread. No context manager written in Python holds the lock:
+        an interrupt on the way into its ``__exit__`` would leave it held, and nothing that
+        is printed later would get out."""
         with self._lock:
             try:
                 self._holder = get_ident()
-                yield
+                do()
             finally:
                 self._holder = 0
         if self._chunks and not self._console.waiting:

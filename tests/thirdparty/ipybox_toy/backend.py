@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import shutil
 import sys
 import tempfile
+from pathlib import Path
 
 from ipybox import (
     Availability,
@@ -15,13 +17,19 @@ from ipybox import (
     Endpoint,
     ExitStatus,
     Guarantees,
+    NameTakenError,
 )
+from ipybox.authoring import start_failed
+
+GRACE_SECONDS = 5.0
 
 
 class ToyContainer(Container):
     def __init__(self, spec: ContainerSpec) -> None:
         self._spec = spec
-        self._folder = tempfile.TemporaryDirectory(prefix="toy-")
+        self._folder = Path(tempfile.gettempdir(), f"toy-{spec.name}")
+        self._log = self._folder / "log"
+        self._has_folder = self._killed = False
         self._process: asyncio.subprocess.Process | None = None
         self._endpoint: Endpoint | None = None
 
@@ -35,40 +43,84 @@ class ToyContainer(Container):
 
     @property
     def guarantees(self) -> Guarantees:
-        return Guarantees(isolation="none")
+        return Guarantees(isolation="none")  # and so nothing is enforced
 
     async def start(self) -> Endpoint:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ipybox_runtime",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            cwd=self._folder.name, env={**os.environ, **self._spec.env},
-        )  # fmt: skip
-        assert self._process.stdin is not None and self._process.stdout is not None
-        config = {"token": self._spec.token}
-        self._process.stdin.write(json.dumps(config).encode() + b"\n")
-        async with asyncio.timeout(self._spec.start_timeout):
-            async for line in self._process.stdout:
-                event = json.loads(line)
-                if event["event"] == "ready":
-                    self._endpoint = Endpoint(
-                        host="127.0.0.1", port=event["port"], token=self._spec.token
-                    )
-                    return self._endpoint
-        raise ContainerStartError("the gateway ended")
+        try:
+            async with asyncio.timeout(self._spec.start_timeout):
+                port = await self._start()
+        except TimeoutError as error:
+            raise await self._failed("it took longer than start_timeout") from error
+        if self._killed:
+            raise await self._failed("it was killed")
+        self._endpoint = Endpoint(host="127.0.0.1", port=port, token=self._spec.token)
+        return self._endpoint
+
+    async def _start(self) -> int:
+        """Returns the gateway's port once it answers."""
+        if self._killed:
+            raise await self._failed("it was killed")
+        try:
+            self._folder.mkdir(mode=0o700)  # whoever makes it has the name
+        except FileExistsError:
+            raise NameTakenError(f"There is a container {self.id} already.") from None
+        self._has_folder = True
+        app, packages = self._folder / "app", self._folder / "packages"
+        app.mkdir()
+        packages.mkdir()
+        # Nothing of this process's environment gets to the code but what programs need. What
+        # pip installs stays in the container, and is found there.
+        env = {"PATH": f"{packages}/bin:{os.environ['PATH']}", "HOME": str(self._folder),
+               "TMPDIR": str(self._folder), "PIP_TARGET": str(packages),
+               "PYTHONPATH": str(packages)}  # fmt: skip
+        with self._log.open("wb") as log:
+            self._process = process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "ipybox_runtime",
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
+                cwd=app, env={**env, **self._spec.env},
+            )  # fmt: skip
+        if self._killed:
+            await self.kill()  # the first one came before there was a process
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps({"token": self._spec.token}).encode() + b"\n")
+        async for line in process.stdout:
+            event = json.loads(line)
+            if event["event"] == "ready":
+                return int(event["port"])
+            if event["event"] == "failed":
+                raise await self._failed(event["reason"])
+        raise await self._failed("it has ended")
 
     async def kill(self) -> None:
-        self._endpoint = None
+        self._killed, self._endpoint = True, None
         if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-            await self._process.wait()
-        await asyncio.to_thread(self._folder.cleanup)
+            self._process.stdin.close()  # its sign to end
+            try:
+                async with asyncio.timeout(GRACE_SECONDS):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        if self._has_folder:
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def wait(self) -> ExitStatus:
-        assert self._process is not None
-        return ExitStatus(code=await self._process.wait())
+        if self._process is None:
+            return ExitStatus(code=None, reason="never started")
+        code = await self._process.wait()
+        if self._killed:
+            return ExitStatus(code=0, reason="ended by its owner")
+        return ExitStatus(code=code, reason="ended by itself")
 
     async def logs(self, tail: int = 100) -> list[str]:
-        return []
+        try:
+            lines = self._log.read_text(errors="replace").splitlines()
+        except OSError:  # not started, or removed
+            return []
+        return lines[-tail:] if tail else []
+
+    async def _failed(self, reason: str) -> ContainerStartError:
+        return start_failed(self.id, reason, await self.logs(tail=20))
 
 
 class ToyBackend(Backend):

@@ -2,6 +2,7 @@
 
 from ipybox import BackendDescriptor, ContainerSpec, Event, ImageRecipe, hookimpl
 from ipybox_toy.outputs import CsvHandler
+from ipybox_toy.recipes import RECIPE
 
 events: list[Event] = []
 
@@ -23,7 +24,7 @@ def ipybox_register_backends() -> list[BackendDescriptor]:
 
 @hookimpl
 def ipybox_register_images() -> list[ImageRecipe]:
-    return [ImageRecipe(name="toy", tags=("example/toy",), python_packages=("einops",))]
+    return [RECIPE]
 
 
 @hookimpl

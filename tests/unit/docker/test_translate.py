@@ -5,10 +5,8 @@ from pathlib import Path, PurePosixPath
 import aiodocker
 import aiohttp
 import pytest
-from ipybox_docker.connection import Surroundings
-from ipybox_docker.errors import EngineGoneError, engine_call, translated
-from ipybox_docker.reading import seconds_of
-from ipybox_docker.translate import create_payload, on_engine_host, run_user
+from ipybox_docker.errors import engine_call, translated
+from ipybox_docker.translate import create_payload, on_engine_host
 
 import ipybox
 from ipybox import (
@@ -17,12 +15,14 @@ from ipybox import (
     Bind,
     ContainerNotFoundError,
     ContainerSpec,
+    EngineGoneError,
     EngineTimeoutError,
     InvalidArgumentError,
     NameTakenError,
     Port,
     PortTakenError,
 )
+from ipybox.authoring import Surroundings, run_user, seconds_of
 
 HERE = Surroundings()
 BIND = Bind(host_path=Path("/host"), container_path="x")

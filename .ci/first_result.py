@@ -1,0 +1,24 @@
+"""A container of Podman's, and a first result; told with how many containers this user has.
+Or why there is none."""
+
+import asyncio
+import sys
+
+from ipybox import ExecutionClient, ExecutionContainer, IpyboxError
+from ipybox.selection import load_backend
+
+
+async def main(seconds: float) -> None:
+    async with load_backend("podman") as backend:
+        try:
+            async with ExecutionContainer(tag="ipybox/minimal", backend=backend) as container:
+                async with ExecutionClient(container.port) as client:
+                    code = f"import time; time.sleep({seconds}); print(6 * 7)"
+                    result = await client.execute(code)
+                    print(f"{result.text}, containers: {len(await backend.list())}")
+        except IpyboxError as error:
+            print(f"{type(error).__name__}: {error}")
+        print(f"left: {len(await backend.list())}")
+
+
+asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0))

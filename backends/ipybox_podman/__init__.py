@@ -1,0 +1,1 @@
+"""Containers of a Podman engine, rootless or not."""

@@ -1,0 +1,110 @@
+"""A process of ours that listens on a socket which nobody else knows."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from ipybox import BackendUnavailableError
+
+START_SECONDS = 20.0
+STOP_SECONDS = 5.0
+STEP_SECONDS = 0.01
+MAX_PATH = 100
+"""Of a socket, in bytes; the system has little more."""
+
+
+class Listener:
+    def __init__(self, what: str, command: Callable[[Path], list[str]], remedy: str) -> None:
+        """``what``: the process for people. ``command``: its arguments, for a socket's path;
+        it may take the end of its standard input as its own."""
+        self._what = what
+        self._command = command
+        self._remedy = remedy
+        self._process: subprocess.Popen[bytes] | None = None
+        self.path = _folder() / f"{os.getpid()}-{secrets.token_hex(4)}.sock"
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.path}"
+
+    def ensure(self) -> None:
+        """Starts it unless it runs. Blocks until it listens."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.path.parent.mkdir(mode=0o700, exist_ok=True)
+        _check_own(self.path.parent)
+        self._end()  # what has ended by itself, and its socket
+        # What it says goes to a file without a name: nobody reads a pipe for it.
+        with tempfile.TemporaryFile() as said:
+            try:
+                self._process = subprocess.Popen(
+                    self._command(self.path),
+                    stdin=subprocess.PIPE,
+                    stdout=said,
+                    stderr=said,
+                    start_new_session=True,  # Ctrl-C at the terminal is not for it
+                    cwd="/",
+                )
+            except OSError as error:
+                raise self._failed(str(error)) from error
+            self._wait_for_socket(said.fileno())
+
+    def stop(self) -> None:
+        """Blocks."""
+        self._end()
+        with suppress(OSError):
+            self.path.parent.rmdir()  # unless there are others
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.path.unlink(missing_ok=True)
+
+    def _wait_for_socket(self, said: int) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + START_SECONDS
+        while not self.path.exists():
+            if self._process.poll() is None and time.monotonic() < deadline:
+                time.sleep(STEP_SECONDS)
+                continue
+            text = os.pread(said, 4096, 0).decode(errors="replace").strip()
+            self.stop()
+            raise self._failed(text or "it says nothing")
+
+    def _failed(self, told: str) -> BackendUnavailableError:
+        return BackendUnavailableError(f"{self._what} did not come up: {told}. {self._remedy}")
+
+
+def _folder() -> Path:
+    """In the user's runtime folder, else in the temporary one, under the user's number."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    name = f"ipybox-podman-{os.getuid()}"
+    for parent in (runtime, tempfile.gettempdir(), "/tmp"):  # noqa: S108  # checked by _check_own
+        if parent and os.path.isdir(parent) and len(os.fsencode(parent)) + 50 < MAX_PATH:
+            return Path(parent) / name
+    return Path("/tmp") / name  # noqa: S108
+
+
+def _check_own(folder: Path) -> None:
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise BackendUnavailableError(
+            f"{folder} is not a folder of this user's alone, and it would hold the engine's "
+            "socket. Remove it."
+        )

@@ -1,0 +1,21 @@
+"""Registers the Podman backend."""
+
+from ipybox import BackendDescriptor, hookimpl
+
+
+def _load() -> type:
+    from ipybox_podman.backend import PodmanBackend
+
+    return PodmanBackend
+
+
+@hookimpl
+def ipybox_register_backends() -> list[BackendDescriptor]:
+    return [
+        BackendDescriptor(
+            name="podman",
+            summary="containers of a Podman engine, rootless or not",
+            isolation="container",
+            load=_load,
+        )
+    ]

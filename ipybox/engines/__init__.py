@@ -1,0 +1,1 @@
+"""What backends share that speak to a container engine over its API."""

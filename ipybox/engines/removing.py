@@ -1,0 +1,39 @@
+"""The removal of a container that may be ending by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+
+from ipybox.errors import (
+    BackendError,
+    ContainerNotFoundError,
+    EngineGoneError,
+    EngineTimeoutError,
+)
+
+AGAIN_SECONDS = 0.025
+ENDING = re.compile(
+    r"already in progress|could not be stopped|improper state|state improper|busy", re.I
+)
+"""What engines say while a container ends."""
+
+
+async def until_gone(remove: Callable[[], Awaitable[object]], seconds: float) -> None:
+    """Calls ``remove`` until it has worked, or the container or its engine has gone."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            await remove()
+        except (ContainerNotFoundError, EngineGoneError):
+            return
+        except EngineTimeoutError:
+            raise
+        except BackendError as error:
+            if not ENDING.search(str(error)) or time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(AGAIN_SECONDS)
+        else:
+            return

@@ -1,0 +1,1 @@
+"""The suites that hold every backend to the contract."""

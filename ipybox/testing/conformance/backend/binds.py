@@ -1,0 +1,121 @@
+"""Folders of the host in a container."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from ipybox.backend import Capability
+from ipybox.errors import InvalidArgumentError
+from ipybox.spec import Bind
+from ipybox.testing.conformance.base import Conformance
+from ipybox.testing.conformance.checks import check
+
+ODD_NAMES = ("with space", "comma,comma", "colon:colon", "é ü 漢", 'it\'s "so"', "a=b;c", "$HOME")
+
+
+class BindChecks(Conformance):
+    @check(Capability.BINDS)
+    async def test_binds_go_both_ways(self, tmp_path: Path) -> None:
+        (tmp_path / "in").mkdir()
+        (tmp_path / "in/data").write_bytes(bytes(range(256)))
+        binds = (
+            Bind(host_path=tmp_path / "in", container_path="in"),
+            Bind(host_path=tmp_path / "made/by/it", container_path="deep/out"),
+        )
+        async with self.running(binds=binds) as container:
+            await self.python(
+                "open('deep/out/copy', 'wb').write(open('in/data', 'rb').read()[::-1])",
+                on=container._current(),
+            )
+        assert (tmp_path / "made/by/it/copy").read_bytes() == bytes(range(256))[::-1]
+
+    @check(Capability.BINDS)
+    async def test_files_belong_to_the_same_on_both_sides(self, tmp_path: Path) -> None:
+        bind = Bind(host_path=tmp_path, container_path="x")
+        async with self.started(binds=(bind,)) as container:
+            await self.python(
+                "import os; os.makedirs('x/a'); open('x/a/f', 'w').close()", on=container
+            )
+            (tmp_path / "a/from the host").write_text("read me")
+            code = "print(open('x/a/from the host').read())"
+            assert await self.python(code, on=container) == "read me\n"
+        found = (tmp_path / "a/f").stat()
+        assert (found.st_uid, found.st_gid) == (os.getuid(), os.getgid())
+
+    @check(Capability.BINDS)
+    async def test_a_single_file_can_be_bound(self, tmp_path: Path) -> None:
+        (tmp_path / "one.txt").write_text("a file")
+        bind = Bind(host_path=tmp_path / "one.txt", container_path="one.txt")
+        async with self.started(binds=(bind,)) as container:
+            assert await self.python("print(open('one.txt').read())", on=container) == "a file\n"
+
+    @check(Capability.BINDS)
+    async def test_one_folder_twice(self, tmp_path: Path) -> None:
+        binds = tuple(Bind(host_path=tmp_path, container_path=name) for name in "ab")
+        async with self.started(binds=binds) as container:
+            code = "_ = open('a/f', 'w').write('x'); print(open('b/f').read())"
+            assert await self.python(code, on=container) == "x\n"
+
+    @check(Capability.BINDS)
+    async def test_names_are_taken_as_they_are(self, tmp_path: Path) -> None:
+        binds = []
+        for name in ODD_NAMES:
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "f").write_text(name)
+            binds.append(Bind(host_path=tmp_path / name, container_path=f"x/{name}"))
+        async with self.started(binds=tuple(binds)) as container:
+            code = f"print([open(f'x/{{name}}/f').read() for name in {ODD_NAMES!r}])"
+            assert await self.python(code, on=container) == f"{list(ODD_NAMES)}\n"
+
+    @check(Capability.BINDS)
+    async def test_what_was_bound_outlives_the_container(self, tmp_path: Path) -> None:
+        (tmp_path / "kept/below").mkdir(parents=True)
+        (tmp_path / "kept/below/f").write_text("kept")
+        bind = Bind(host_path=tmp_path / "kept", container_path="x")
+        async with self.started(binds=(bind,)):
+            pass
+        assert (tmp_path / "kept/below/f").read_text() == "kept"
+
+    @check(Capability.READ_ONLY_BINDS)
+    async def test_a_read_only_bind_can_be_read_only(self, tmp_path: Path) -> None:
+        (tmp_path / "data").write_text("from the host")
+        os.chmod(tmp_path, 0o755)  # where the host's user is root, another may read it
+        bind = Bind(host_path=tmp_path, container_path="in", read_only=True)
+        code = """
+            import os
+            print(open("in/data").read())
+            for change in (lambda: open("in/data", "w"), lambda: open("in/new", "w"),
+                           lambda: os.remove("in/data"), lambda: os.chmod("in/data", 0o777)):
+                try:
+                    change()
+                    print("changed")
+                except OSError:
+                    pass
+        """
+        async with self.started(binds=(bind,)) as container:
+            assert await self.python(code, on=container) == "from the host\n"
+            assert container.guarantees.details["bind in"] == "enforced"
+        assert os.listdir(tmp_path) == ["data"]
+        assert (tmp_path / "data").read_text() == "from the host"
+
+    @check(Capability.BINDS)
+    async def test_a_folder_that_can_not_be_made_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        bind = Bind(host_path=tmp_path / "file" / "below", container_path="x")
+        with pytest.raises(InvalidArgumentError, match="can't be made"):
+            async with self.running(binds=(bind,)):
+                pass
+
+    @check(Capability.BINDS, Capability.ISOLATION)
+    async def test_a_folder_that_its_user_may_not_read_is_refused(self, tmp_path: Path) -> None:
+        """An engine that is root would hand it out."""
+        (tmp_path / "secret").mkdir(mode=0)
+        bind = Bind(host_path=tmp_path / "secret", container_path="x")
+        may = os.getuid() == 0  # who is root may read everything
+        with nullcontext() if may else pytest.raises(InvalidArgumentError, match="may not read"):
+            async with self.running(binds=(bind,)):
+                pass

@@ -1,0 +1,151 @@
+"""Cancellation at each await: whatever was under way, nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any
+
+from ipybox.backend import Capability
+from ipybox.container import ExecutionContainer
+from ipybox.errors import IpyboxError
+from ipybox.testing.conformance.base import Conformance
+from ipybox.testing.conformance.checks import check
+
+POINTS = 8
+"""So many awaits of a longer work are tried, spread over all of it."""
+SECONDS = 40.0
+"""No further one is tried after that."""
+
+
+class Interrupted:
+    """Awaits something, and cancels the task that does at its ``at``-th suspension, as
+    ``Task.cancel`` would at that moment. ``count``: how many suspensions there were."""
+
+    def __init__(self, work: Awaitable[object], at: int | None = None) -> None:
+        self.count = 0
+        self._work = work
+        self._at = at
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        steps = self._work.__await__()
+        value: object = None
+        failure: BaseException | None = None
+        while True:
+            try:
+                waited_for = steps.send(value) if failure is None else steps.throw(failure)
+            except StopIteration as done:
+                return done.value
+            self.count += 1
+            if self.count == self._at:
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
+            value, failure = None, None
+            try:
+                value = yield waited_for
+            except BaseException as error:  # handed on to the work, as a task does
+                failure = error
+
+
+async def interrupted_at(work: Awaitable[object], at: int | None) -> int:
+    """Awaits the work in a task of its own; returns how many suspensions there were."""
+    steps = Interrupted(work, at)
+
+    async def drive() -> None:
+        await steps
+
+    task = asyncio.create_task(drive())
+    await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error
+    return steps.count
+
+
+def points(count: int) -> list[int]:
+    """At most POINTS numbers from 1 to ``count``, spread evenly, the ends among them."""
+    if count <= POINTS:
+        return list(range(1, count + 1))
+    return sorted({1 + round(i * (count - 1) / (POINTS - 1)) for i in range(POINTS)})
+
+
+class CancelChecks(Conformance):
+    @check(seconds=180)
+    async def test_a_start_cancelled_at_any_await_leaves_nothing(self) -> None:
+        async def start(at: int | None) -> int:
+            container = await self.subject.create(self.spec())
+            try:
+                return await interrupted_at(container.start(), at)
+            finally:
+                await container.kill()
+                assert container.endpoint is None
+
+        await self._at_each(start)
+
+    @check(seconds=180)
+    async def test_a_run_cancelled_at_any_await_leaves_nothing(self) -> None:
+        """Through the library, where nobody calls ``kill`` but itself."""
+
+        async def run(at: int | None) -> int:
+            container = ExecutionContainer(self.tag, backend=self.subject, name=self.new_name())
+            count = await interrupted_at(container.run(), at)
+            if at is None or count < at:  # it had come up before
+                await container.kill()
+            return count
+
+        await self._at_each(run)
+
+    @check(seconds=180)
+    async def test_a_kill_cancelled_at_any_await_can_be_called_again(self) -> None:
+        async def kill(at: int | None) -> int:
+            async with self.started() as container:
+                return await interrupted_at(container.kill(), at)
+
+        await self._at_each(kill)
+
+    @check(Capability.ATTACH)
+    async def test_an_attach_cancelled_at_any_await_does_no_harm(self) -> None:
+        async def attach(at: int | None) -> int:
+            async def hold() -> None:
+                attached = await self.subject.attach(self.shared.id)
+                await attached.detach()
+
+            return await interrupted_at(hold(), at)
+
+        await self._at_each(attach)
+        assert await self.python("print(1)") == "1\n"
+
+    @check(Capability.EXEC)
+    async def test_a_command_cancelled_at_any_await_is_ended(self) -> None:
+        async def command(at: int | None) -> int:
+            work = self.shared.exec(["sh", "-c", "sleep 0.2; exec sleep 543210"], timeout=0.5)
+            try:
+                return await interrupted_at(work, at)
+            except IpyboxError:
+                return POINTS  # it ended for want of time
+
+        await self._at_each(command)
+        code = """
+            import glob
+            print(sum(b"543210" in open(p, "rb").read() for p in glob.glob("/proc/[0-9]*/cmdline")))
+        """
+
+        async def gone() -> bool:
+            return await self.python(code) == "0\n"
+
+        await self.until(gone, "the commands are gone", seconds=5)
+
+    async def _at_each(self, work: Callable[[int | None], Awaitable[int]]) -> None:
+        """Does it once to its end, and then once for each of the points."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + SECONDS
+        before = asyncio.all_tasks()
+        count = await work(None)
+        assert count > 0
+        for at in points(count):
+            await work(at)
+            assert await self.leftovers() == [], f"cancelled at await {at} of {count}"
+            left = {task for task in asyncio.all_tasks() - before if not task.done()}
+            assert not left, f"cancelled at await {at} of {count}, these tasks go on: {left}"
+            if clock() > end:
+                break

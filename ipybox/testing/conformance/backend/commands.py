@@ -1,0 +1,158 @@
+"""Commands beside the kernels: ``exec``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+import pytest
+
+from ipybox.backend import Capability
+from ipybox.errors import BackendError, EngineTimeoutError
+from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
+from ipybox.testing.conformance.checks import check
+
+ODD = ["two words", "", "'q' \"qq\"", "$HOME `id` *", "a\nb", "é 漢"]
+
+
+class CommandChecks(Conformance):
+    @check(Capability.EXEC)
+    async def test_exec_tells_code_and_both_streams(self) -> None:
+        result = await self.shared.exec(["sh", "-c", "echo out; echo err >&2; exit 3"])
+        found = (result.exit_code, result.stdout, result.stderr, result.truncated)
+        assert found == (3, b"out\n", b"err\n", 0)
+
+    @check(Capability.EXEC)
+    async def test_exec_hands_over_its_input_and_its_end(self) -> None:
+        data = bytes(range(256)) * 2000
+        assert (await self.shared.exec(["cat"], stdin=data)).stdout == data
+
+    @check(Capability.EXEC)
+    async def test_exec_without_input_has_an_empty_one(self) -> None:
+        assert (await self.shared.exec(["cat"], timeout=SOON_SECONDS)).stdout == b""
+
+    @check(Capability.EXEC)
+    async def test_exec_of_what_does_not_read_its_input(self) -> None:
+        result = await self.shared.exec(["sh", "-c", "exit 5"], stdin=b"x" * 1_000_000)
+        assert result.exit_code == 5
+
+    @check(Capability.EXEC)
+    async def test_exec_is_no_shell(self) -> None:
+        python = (await self.python("import sys; print(sys.executable)")).strip()
+        result = await self.shared.exec([python, "-c", "import sys; print(sys.argv[1:])", *ODD])
+        assert result.stdout.decode() == f"{ODD}\n"
+
+    @check(Capability.EXEC)
+    async def test_exec_takes_variables_and_a_folder(self) -> None:
+        async with self.started(env={"OF_THE_SPEC": "x y"}) as container:
+            script = 'printf "%s|%s|" "$A" "$OF_THE_SPEC"; pwd'
+            command = container.exec(["sh", "-c", script], env={"A": "1\n2"}, workdir="/usr")
+            assert (await command).stdout == b"1\n2|x y|/usr\n"
+
+    @check(Capability.EXEC)
+    async def test_exec_runs_as_the_user_of_the_kernels(self) -> None:
+        found = await self.shared.exec(["sh", "-c", "id -u; id -g"])
+        code = "import os; print(os.getuid(), os.getgid(), sep='\\n')"
+        assert found.stdout.decode() == await self.python(code)
+
+    @check(Capability.EXEC)
+    async def test_exec_of_what_is_not_there(self) -> None:
+        with pytest.raises(BackendError, match="/no/such/program"):
+            await self.shared.exec(["/no/such/program"])
+        assert (await self.shared.exec(["sh", "-c", "exit 127"])).exit_code == 127
+
+    @check(Capability.EXEC)
+    async def test_exec_in_a_folder_that_is_not_there(self) -> None:
+        with pytest.raises(BackendError):
+            await self.shared.exec(["true"], workdir="/no/such/folder")
+
+    @check(Capability.EXEC)
+    async def test_exec_ends_in_time_with_all_that_it_has_started(self) -> None:
+        with pytest.raises(EngineTimeoutError):
+            await self.shared.exec(["sh", "-c", "sleep 987654 & sleep 987654"], timeout=1)
+        await self.nothing_runs("987654")
+
+    @check(Capability.EXEC)
+    async def test_exec_that_is_cancelled_leaves_no_command(self) -> None:
+        running = asyncio.create_task(self.shared.exec(["sleep", "876543"]))
+
+        async def there() -> bool:
+            return await self.runs("876543")
+
+        await self.until(there, "the command runs")
+        running.cancel()
+        await asyncio.wait([running])
+        assert running.cancelled()
+        await self.nothing_runs("876543")
+
+    @check(Capability.EXEC)
+    async def test_exec_tells_output_as_it_comes(self) -> None:
+        came = asyncio.Event()
+        pieces: list[tuple[str, bytes]] = []
+
+        def tell(lane: Literal["stdout", "stderr"], data: bytes) -> None:
+            pieces.append((lane, data))
+            came.set()
+
+        # It ends once it is told to, after its first output was seen here.
+        script = "echo first; until [ -e /tmp/go-on ]; do sleep 0.05; done; echo last >&2"
+        running = asyncio.create_task(self.shared.exec(["sh", "-c", script], on_output=tell))
+        async with asyncio.timeout(SOON_SECONDS):
+            await came.wait()
+            assert pieces == [("stdout", b"first\n")]
+            await self.shared.exec(["touch", "/tmp/go-on"])  # of the container
+            await running
+        assert pieces[1:] == [("stderr", b"last\n")]
+
+    @check(Capability.EXEC)
+    async def test_exec_keeps_so_much_and_tells_how_much_more_there_was(self) -> None:
+        seen = 0
+
+        def count(lane: str, data: bytes) -> None:
+            nonlocal seen
+            seen += len(data)
+
+        script = "head -c 300000 /dev/zero; head -c 2000 /dev/zero >&2"
+        result = await self.shared.exec(["sh", "-c", script], on_output=count, max_bytes=1000)
+        assert seen == 302_000
+        assert (len(result.stdout), len(result.stderr)) == (1000, 1000)
+        assert result.truncated == 300_000
+
+    @check(Capability.EXEC)
+    async def test_many_commands_at_once_are_not_mixed_up(self) -> None:
+        commands = [self.shared.exec(["sh", "-c", f"echo {i}; exit {i}"]) for i in range(6)]
+        results = await asyncio.gather(*commands)
+        assert [(r.exit_code, r.stdout) for r in results] == [
+            (i, f"{i}\n".encode()) for i in range(6)
+        ]
+
+    @check(Capability.EXEC)
+    async def test_exec_where_nothing_runs(self) -> None:
+        async with self.created() as container:
+            with pytest.raises(BackendError):
+                await container.exec(["true"])
+            await container.start()
+            await container.kill()
+            with pytest.raises(BackendError):
+                await container.exec(["true"])
+            with pytest.raises(BackendError):
+                await container.open_stream(["true"])
+
+    async def runs(self, argument: str) -> bool:
+        """Whether a command of the shared container has that argument."""
+        code = f"""
+            import glob
+            for path in glob.glob("/proc/[0-9]*/cmdline"):
+                try:
+                    if b"{argument}" in open(path, "rb").read().split(b"\\0"):
+                        print(path)
+                except OSError:
+                    pass
+        """
+        return bool(await self.python(code))
+
+    async def nothing_runs(self, argument: str) -> None:
+        async def gone() -> bool:
+            return not await self.runs(argument)
+
+        await self.until(gone, "the command is gone", seconds=2)

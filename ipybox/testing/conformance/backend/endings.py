@@ -1,0 +1,122 @@
+"""How a container ends by itself, and how that is told."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from ipybox.backend import Capability, Container
+from ipybox.errors import IpyboxError
+from ipybox.resources import Resources
+from ipybox.testing.conformance.backend.inside import GATEWAY
+from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
+from ipybox.testing.conformance.checks import check
+
+MEMORY_BYTES = 300 * 1024 * 1024
+
+
+class EndingChecks(Conformance):
+    @check()
+    async def test_wait_returns_0_where_the_owner_has_ended_it(self) -> None:
+        async with self.started() as container:
+            waiting = asyncio.create_task(container.wait())
+            assert not (await asyncio.wait([waiting], timeout=0.2))[0]
+            await container.kill()
+            async with asyncio.timeout(SOON_SECONDS):
+                status = await waiting
+            assert (status.code, status.out_of_memory) == (0, False)
+
+    @check()
+    async def test_wait_for_what_was_never_started_returns_at_once(self) -> None:
+        async with self.created() as container:
+            async with asyncio.timeout(SOON_SECONDS):
+                assert (await container.wait()).code is None
+
+    @check()
+    async def test_wait_tells_the_same_again(self) -> None:
+        async with self.started() as container:
+            await container.kill()
+            async with asyncio.timeout(SOON_SECONDS):
+                assert (await container.wait()).code == (await container.wait()).code == 0
+
+    @check()
+    async def test_many_may_wait_and_one_may_leave(self) -> None:
+        async with self.started() as container:
+            waiting = [asyncio.create_task(container.wait()) for _ in range(4)]
+            await asyncio.wait(waiting, timeout=0.2)
+            waiting[0].cancel()
+            await asyncio.wait(waiting[:1])
+            assert waiting[0].cancelled()
+            await container.kill()
+            async with asyncio.timeout(SOON_SECONDS):
+                assert [(await task).code for task in waiting[1:]] == [0, 0, 0]
+
+    @check()
+    async def test_the_end_of_the_gateway_is_that_of_the_container(self) -> None:
+        async with self.started() as container:
+            waiting = asyncio.create_task(container.wait())
+            await self._run_last(container, f"{GATEWAY}\nos.kill(gateway(), 9)")
+            async with asyncio.timeout(SOON_SECONDS):
+                status = await waiting
+            assert status.code == -9
+            assert not status.out_of_memory
+            assert status.reason
+            await container.kill()
+            assert (await container.wait()).code in (-9, 0)
+
+    @check(Capability.RESOURCES)
+    async def test_the_end_for_want_of_memory_is_told(self) -> None:
+        async with self.started(resources=Resources(memory_bytes=MEMORY_BYTES)) as container:
+            if container.guarantees.details.get("memory") != "enforced":
+                # Nothing ends it, then; and that has to be told.
+                assert any("memory" in text for text in container.guarantees.unmet)
+                return
+            # The gateway is made the first to go.
+            code = f"""{GATEWAY}
+open(f"/proc/{{gateway()}}/oom_score_adj", "w").write("1000")
+kept = b"x" * {2 * MEMORY_BYTES}
+"""
+            waiting = asyncio.create_task(container.wait())
+            await self._run_last(container, code)
+            async with asyncio.timeout(SOON_SECONDS):
+                status = await waiting
+            assert (status.code, status.out_of_memory) == (-9, True)
+
+    @check()
+    async def test_logs_hold_what_the_container_says_oldest_first(self) -> None:
+        code = f"""{GATEWAY}
+with open(f"/proc/{{gateway()}}/fd/2", "w") as log:
+    for number in range(5):
+        print("line", number, "é", file=log, flush=True)
+"""
+        async with self.started() as container:
+            await self.python(code, on=container)
+
+            async def there() -> bool:
+                return (await container.logs())[-5:] == [f"line {i} é" for i in range(5)]
+
+            await self.until(there, "five lines in the log")
+            assert await container.logs(tail=2) == ["line 3 é", "line 4 é"]
+            assert await container.logs(tail=0) == []
+
+    @check()
+    async def test_logs_hold_neither_the_token_nor_the_runtimes_events(self) -> None:
+        endpoint = self.shared.endpoint
+        assert endpoint is not None
+        text = "\n".join(await self.shared.logs(1000))
+        assert endpoint.token not in text
+        assert '{"event"' not in text
+
+    @check()
+    async def test_logs_before_the_start_and_after_the_end_raise_nothing(self) -> None:
+        async with self.created() as container:
+            assert await container.logs() == []
+            await container.start()
+            await container.kill()
+            assert isinstance(await container.logs(), list)
+            assert await container.logs(tail=0) == []
+
+    async def _run_last(self, container: Container, code: str) -> None:
+        """Runs code that its container does not survive."""
+        with suppress(IpyboxError):  # how the connection is lost is not the backend's affair
+            await self.python(code, on=container)

@@ -1,0 +1,130 @@
+"""What is held against the code, judged from inside by probes of the suite's own."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ipybox.backend import Capability
+from ipybox.errors import GuaranteeError
+from ipybox.testing.conformance.backend.inside import STATUS, status_of
+from ipybox.testing.conformance.base import Conformance
+from ipybox.testing.conformance.checks import check
+
+
+class GuaranteeChecks(Conformance):
+    @check()
+    async def test_isolation_is_told(self) -> None:
+        isolates = Capability.ISOLATION in self.capabilities
+        assert (self.shared.guarantees.isolation != "none") == isolates
+
+    @check()
+    async def test_without_isolation_nothing_is_pretended_and_strict_refuses(self) -> None:
+        if Capability.ISOLATION in self.capabilities:
+            return  # what it enforces is judged below
+        assert "enforced" not in self.shared.guarantees.details.values()
+        with pytest.raises(GuaranteeError):
+            async with self.running(strict=True):
+                pass
+
+    @check(Capability.ISOLATION)
+    async def test_the_user_is_none_with_power_or_that_is_told(self) -> None:
+        await self._judge("user", "root", lambda found: found["Uid"] != "0")
+
+    @check(Capability.ISOLATION)
+    async def test_there_are_no_capabilities_or_that_is_told(self) -> None:
+        def none(found: dict[str, str]) -> bool:
+            return all(int(found[f"Cap{kind}"], 16) == 0 for kind in ("Eff", "Prm", "Inh", "Amb"))
+
+        await self._judge("capabilities", "capabilities", none)
+
+    @check(Capability.ISOLATION)
+    async def test_no_privileges_can_be_gained_or_that_is_told(self) -> None:
+        await self._judge("privileges", "no_new_privs", lambda found: found["NoNewPrivs"] == "1")
+
+    @check(Capability.ISOLATION)
+    async def test_system_calls_are_filtered_or_that_is_told(self) -> None:
+        await self._judge("system calls", "seccomp", lambda found: found["Seccomp"] == "2")
+
+    @check(Capability.ISOLATION)
+    async def test_the_probe_is_true(self) -> None:
+        found = status_of(await self.python(STATUS))
+        probe = self.shared.guarantees.probe
+        assert probe is not None
+        assert (probe.user, probe.group) == (int(found["Uid"]), int(found["Gid"]))
+        assert probe.capabilities == int(found["CapEff"], 16)
+        assert probe.no_new_privileges == (found["NoNewPrivs"] == "1")
+        assert probe.seccomp == int(found["Seccomp"])
+
+    @check(Capability.ISOLATION)
+    async def test_the_hosts_files_are_out_of_reach(self, tmp_path: Path) -> None:
+        (tmp_path / "secret").write_text("of the host")
+        code = f"import os; print(os.path.exists({str(tmp_path / 'secret')!r}))"
+        assert await self.python(code) == "False\n"
+
+    @check(Capability.ISOLATION)
+    async def test_the_hosts_processes_are_out_of_sight(self) -> None:
+        mark = secrets.token_hex(8)
+        waits = "import sys; sys.stdin.read()"
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", waits, mark, stdin=asyncio.subprocess.PIPE
+        )
+        try:
+            code = """
+                import glob
+                for path in glob.glob("/proc/[0-9]*/cmdline"):
+                    try:
+                        print(open(path).read().split("\\0"))
+                    except OSError:
+                        pass
+            """
+            seen = await self.python(code)
+            assert "ipybox_runtime" in seen
+            assert mark not in seen
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            await process.wait()
+
+    @check(Capability.USER)
+    async def test_the_user_asked_for_runs_the_code(self) -> None:
+        async with self.started(user="4242:4343") as container:
+            code = "import os; print(os.getuid(), os.getgid())"
+            assert await self.python(code, on=container) == "4242 4343\n"
+            assert container.guarantees.details["user"] == "enforced"
+
+    @check(Capability.READ_ONLY_ROOT)
+    async def test_a_read_only_root_can_be_written_to_in_three_places(self) -> None:
+        code = """
+            import os, pathlib
+            for folder in ("/", "/etc", "/usr", "/opt", "/app", "/tmp", os.path.expanduser("~")):
+                try:
+                    pathlib.Path(folder, "suite").touch()
+                    print("w", end="")
+                except OSError as error:
+                    print("r" if error.errno == 30 else error.errno, end="")
+        """
+        async with self.started(read_only_root=True) as container:
+            assert await self.python(code, on=container) == "rrrrwww"
+            assert container.guarantees.details["root file system"] == "enforced"
+
+    @check(Capability.ENGINE_INIT)
+    async def test_an_init_of_the_engines_is_process_1(self) -> None:
+        code = "print(b'ipybox_runtime' in open('/proc/1/cmdline', 'rb').read().split(b'\\0')[:4])"
+        async with self.started(engine_init=True) as container:
+            assert await self.python(code, on=container) == "False\n"
+        assert await self.python(code) == "True\n"
+
+    async def _judge(
+        self, concern: str, word: str, holds: Callable[[dict[str, str]], bool]
+    ) -> None:
+        """What was met inside, and what is told of it, must be the same."""
+        held = holds(status_of(await self.python(STATUS)))
+        found = self.shared.guarantees
+        assert (found.details[concern] == "enforced") == held
+        assert any(word in text for text in found.unmet) != held

@@ -1,0 +1,102 @@
+"""Limits, as the code inside meets them: held, or told as not held; never pretended."""
+
+from __future__ import annotations
+
+import pytest
+
+from ipybox.backend import Capability, Container
+from ipybox.errors import GuaranteeError, IpyboxError
+from ipybox.resources import DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, Resources
+from ipybox.testing.conformance.backend.inside import BURN, MEMORY_LIMIT, THREADS
+from ipybox.testing.conformance.base import Conformance
+from ipybox.testing.conformance.checks import check
+
+MEBIBYTE = 1024 * 1024
+MORE_THAN_THERE_IS = 1 << 62
+ROUNDING = 1.01  # kernels round limits to their pages
+
+
+def held_or_told(container: Container, limit: str, held: bool) -> None:
+    """``limit`` as in :class:`Resources`. Where it was not met inside, it must be told."""
+    concern = {"memory_bytes": "memory", "pids": "processes", "cpus": "processors"}.get(limit)
+    found = container.guarantees
+    told = any(limit in text for text in found.unmet)
+    assert held or told, f"{limit} is not enforced, and guarantees.unmet does not tell"
+    if concern is not None:
+        assert (found.details[concern] == "enforced") == (not told)
+
+
+class LimitChecks(Conformance):
+    @check(Capability.RESOURCES)
+    async def test_memory_is_limited(self) -> None:
+        async with self.started(resources=Resources(memory_bytes=400 * MEBIBYTE)) as container:
+            found = int(await self.python(MEMORY_LIMIT, on=container))
+            held_or_told(container, "memory_bytes", found <= 400 * MEBIBYTE * ROUNDING)
+
+    @check(Capability.RESOURCES)
+    async def test_processes_are_limited(self) -> None:
+        async with self.started(resources=Resources(pids=100)) as container:
+            count = int(await self.python(THREADS.format(most=150), on=container))
+            held_or_told(container, "pids", count < 100)
+
+    @check(Capability.RESOURCES)
+    async def test_processor_time_is_limited(self) -> None:
+        async with self.started(resources=Resources(cpus=0.25)) as container:
+            used = float(await self.python(BURN.format(seconds=2), on=container))
+            held_or_told(container, "cpus", used < 2 * 0.25 * 1.5)
+
+    @check(Capability.RESOURCES)
+    async def test_shared_memory_is_limited(self) -> None:
+        code = "import shutil; print(shutil.disk_usage('/dev/shm').total)"
+        async with self.started(resources=Resources(shm_bytes=24 * MEBIBYTE)) as container:
+            found = int(await self.python(code, on=container))
+            held_or_told(container, "shm_bytes", found == 24 * MEBIBYTE)
+
+    @check(Capability.RESOURCES)
+    async def test_open_files_are_limited(self) -> None:
+        code = "import resource; print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+        async with self.started(resources=Resources(open_files=600)) as container:
+            soft, hard = map(int, (await self.python(code, on=container)).split())
+            held_or_told(container, "open_files", soft <= 600 and hard <= 600)
+
+    @check(Capability.RESOURCES)
+    async def test_there_are_limits_where_none_was_asked_for(self) -> None:
+        memory = int(await self.python(MEMORY_LIMIT))
+        held_or_told(self.shared, "memory_bytes", memory <= DEFAULT_MEMORY_BYTES * ROUNDING)
+        probe = self.shared.guarantees.probe
+        assert probe is not None
+        held_or_told(self.shared, "pids", probe.pids is not None and probe.pids <= DEFAULT_PIDS)
+
+    @check(Capability.RESOURCES, Capability.STATS)
+    async def test_stats_tell_the_limit_of_memory(self) -> None:
+        async with self.started(resources=Resources(memory_bytes=400 * MEBIBYTE)) as container:
+            limit = (await container.stats()).memory_limit_bytes
+            held_or_told(container, "memory_bytes", limit == 400 * MEBIBYTE)
+
+    @check(Capability.RESOURCES)
+    async def test_strict_starts_where_all_is_enforced_and_refuses_where_not(self) -> None:
+        limits = Resources(memory_bytes=400 * MEBIBYTE, pids=200, cpus=1.0)
+        async with self.started(resources=limits) as container:
+            unmet = container.guarantees.unmet
+        async with self.created(resources=limits, strict=True) as container:
+            if unmet:
+                with pytest.raises(GuaranteeError):
+                    await container.start()
+            else:
+                await container.start()
+
+    @check(Capability.RESOURCES)
+    async def test_strict_refuses_a_limit_that_nobody_can_hold(self) -> None:
+        """More memory than there can be is no limit: it has to be told as not enforced."""
+        limits = Resources(memory_bytes=MORE_THAN_THERE_IS)
+        async with self.created(resources=limits) as container:
+            try:
+                await container.start()
+            except IpyboxError:
+                return  # refused altogether: that pretends nothing
+            held_or_told(container, "memory_bytes", held=False)
+        async with self.created(resources=limits, strict=True) as container:
+            with pytest.raises(GuaranteeError, match="memory_bytes"):
+                await container.start()
+        assert container.endpoint is None
+        assert await self.leftovers() == []

@@ -1,0 +1,102 @@
+"""Ports on the host: of the gateway, and further ones."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from ipybox.backend import Capability, Container
+from ipybox.client import ExecutionClient
+from ipybox.errors import PortTakenError
+from ipybox.resources import Port
+from ipybox.testing.conformance.base import Conformance
+from ipybox.testing.conformance.checks import check
+
+SERVER = """
+import http.server, threading
+server = http.server.HTTPServer(("", 8000), http.server.SimpleHTTPRequestHandler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+"""
+
+
+class PortChecks(Conformance):
+    @check(Capability.FIXED_PORT)
+    async def test_a_fixed_port_is_used_and_free_again(self) -> None:
+        port = _free_port()
+        for _ in range(2):
+            async with self.started(port=port) as container:
+                assert container.endpoint is not None
+                assert container.endpoint.port == port
+
+    @check(Capability.FIXED_PORT)
+    async def test_a_port_that_another_program_has_is_told(self) -> None:
+        with _listening() as port:
+            async with self.created(port=port) as container:
+                with pytest.raises(PortTakenError, match=str(port)):
+                    await container.start()
+
+    @check(Capability.FIXED_PORT)
+    async def test_a_port_that_another_container_has_is_told(self) -> None:
+        port = _free_port()
+        async with self.started(port=port) as first:
+            async with self.created(port=port) as second:
+                with pytest.raises(PortTakenError, match=str(port)):
+                    await second.start()
+            assert await self.python("print(1)", on=first) == "1\n"
+
+    @check(Capability.PORTS)
+    async def test_a_further_port_leads_into_the_container(self) -> None:
+        async with self.created(ports=(Port(container_port=8000),)) as container:
+            assert container.ports == {}
+            await container.start()
+            await self._use(container, container.ports[8000])
+            await container.kill()
+            assert container.ports == {}
+
+    @check(Capability.PORTS)
+    async def test_a_further_port_has_the_number_asked_for(self) -> None:
+        port = _free_port()
+        wanted = Port(container_port=8000, host_port=port)
+        async with self.started(ports=(wanted,)) as container:
+            assert container.ports == {8000: port}
+            await self._use(container, port)
+
+    @check(Capability.PORTS)
+    async def test_a_further_port_that_is_taken_is_told(self) -> None:
+        with _listening() as port:
+            wanted = Port(container_port=8000, host_port=port)
+            async with self.created(ports=(wanted,)) as container:
+                with pytest.raises(PortTakenError, match=str(port)):
+                    await container.start()
+
+    async def _use(self, container: Container, port: int) -> None:
+        """Serves something inside, and fetches it from outside."""
+        endpoint = container.endpoint
+        assert endpoint is not None
+        async with ExecutionClient(
+            endpoint.port, endpoint.host, token=endpoint.token
+        ) as client:  # its kernel serves
+            await client.execute(SERVER)
+            reader, writer = await asyncio.open_connection(endpoint.host, port)
+            writer.write(b"GET / HTTP/1.0\r\n\r\n")
+            assert await reader.readline() == b"HTTP/1.0 200 OK\r\n"
+            writer.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[int]:
+    """A port that is in use."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield int(taken.getsockname()[1])

@@ -1,0 +1,99 @@
+"""What a container uses, and freezing it: ``stats``, ``pause``."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+
+from ipybox.backend import Capability, Container
+from ipybox.client import ExecutionClient
+from ipybox.errors import BackendError
+from ipybox.testing.conformance.backend.inside import BURN
+from ipybox.testing.conformance.base import Conformance
+from ipybox.testing.conformance.checks import check
+
+MEBIBYTE = 1024 * 1024
+GROWN_BYTES = 150 * MEBIBYTE
+
+
+class WatchingChecks(Conformance):
+    @check(Capability.STATS)
+    async def test_stats_are_of_a_gateway_and_a_kernel(self) -> None:
+        stats = await self.shared.stats()
+        assert 0 < stats.cpu_seconds < 3600
+        assert 10 * MEBIBYTE < stats.memory_bytes < 1024 * MEBIBYTE
+        assert stats.pids is None or 2 <= stats.pids < 500
+
+    @check(Capability.STATS)
+    async def test_stats_count_processor_time(self) -> None:
+        before = (await self.shared.stats()).cpu_seconds
+        used = float(await self.python(BURN.format(seconds=0.5)))
+        assert (await self.shared.stats()).cpu_seconds - before >= used * 0.9
+
+    @check(Capability.STATS)
+    async def test_stats_count_memory(self) -> None:
+        endpoint = self.shared.endpoint
+        assert endpoint is not None
+        async with ExecutionClient(endpoint.port, endpoint.host, token=endpoint.token) as client:
+            await client.execute("1")
+            before = (await self.shared.stats()).memory_bytes
+            await client.execute(f"kept = b'x' * {GROWN_BYTES}")
+            assert (await self.shared.stats()).memory_bytes - before > GROWN_BYTES * 0.8
+
+    @check(Capability.STATS)
+    async def test_stats_where_nothing_runs(self) -> None:
+        async with self.created() as container:
+            with pytest.raises(BackendError):
+                await container.stats()
+            await container.start()
+            await container.kill()
+            with pytest.raises(BackendError):
+                await container.stats()
+
+    @check(Capability.PAUSE)
+    async def test_pause_freezes_it_and_unpause_loses_nothing(self) -> None:
+        async with self.started() as container:
+            endpoint = container.endpoint
+            assert endpoint is not None
+            async with ExecutionClient(
+                endpoint.port, endpoint.host, token=endpoint.token
+            ) as client:
+                await client.execute("x = 41")
+                await container.pause()
+                assert not await _answers(container)
+                await container.unpause()
+                assert await _answers(container)
+                assert (await client.execute("print(x + 1)")).stdout == "42\n"
+
+    @check(Capability.PAUSE)
+    async def test_kill_of_a_paused_container(self) -> None:
+        async with self.started() as container:
+            await container.pause()
+            await container.kill()
+            with pytest.raises(BackendError):
+                await container.pause()
+        assert await self.leftovers() == []
+
+    @check(Capability.PAUSE, Capability.LEASES)
+    async def test_a_lease_stands_still_in_a_pause(self) -> None:
+        async with self.running(lease=3.0) as container:
+            await container.pause()
+            ending = asyncio.create_task(container.wait())
+            assert not (await asyncio.wait([ending], timeout=4.5))[0]
+            await container.unpause()
+            assert not (await asyncio.wait([ending], timeout=0.5))[0]
+            ending.cancel()
+            assert await self.python("print(1)", on=container._current()) == "1\n"
+
+
+async def _answers(container: Container) -> bool:
+    endpoint = container.endpoint
+    assert endpoint is not None
+    async with httpx.AsyncClient(timeout=2.0) as http:
+        try:
+            await http.get(f"http://{endpoint.host}:{endpoint.port}/api")
+        except httpx.TimeoutException:
+            return False
+        return True

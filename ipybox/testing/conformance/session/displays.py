@@ -1,0 +1,143 @@
+"""Images and typed data."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import pytest
+from PIL import Image
+
+from ipybox.errors import ExecutionError
+from ipybox.testing.conformance.checks import check
+from ipybox.testing.conformance.session.shared import SessionChecks
+
+PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
+    "rkJggg=="
+)
+
+
+class DisplayChecks(SessionChecks):
+    """What is displayed, by its types and in its order."""
+
+    @check()
+    async def test_bundles_in_order_with_their_types(self) -> None:
+        async with self.client() as client:
+            result = await client.execute(f"""
+                from IPython.display import display
+                display({{"text/html": "<b>x</b>", "text/plain": "x"}}, raw=True)
+                display({{"image/png": "{PNG}"}}, raw=True)
+                display({{"application/json": {{"a": [1, None]}}}}, raw=True)
+                display({{"application/x-unknown": "?"}}, raw=True)
+                rest = {{"image/svg+xml": "<svg/>", "text/latex": "$x$", "text/markdown": "*x*"}}
+                display(rest, raw=True)
+                40 + 2
+            """)
+            assert [output.mime_types for output in result.outputs] == [
+                ("text/html", "text/plain"),
+                ("image/png",),
+                ("application/json",),
+                ("application/x-unknown",),
+                ("image/svg+xml", "text/latex", "text/markdown"),
+                ("text/plain",),
+            ]
+            assert [output.kind for output in result.outputs] == ["display"] * 5 + ["result"]
+            assert result.outputs[0].values["text/html"] == "<b>x</b>"
+            assert result.outputs[2].values["application/json"] == {"a": [1, None]}
+            assert result.outputs[3].values == {}
+            assert result.outputs[4].values["image/svg+xml"] == "<svg/>"
+            assert [image.size for image in result.images] == [(1, 1)]
+            assert result.text == "x\n42"
+
+    @check()
+    async def test_image_formats(self) -> None:
+        async with self.client() as client:
+            bundles = []
+            for name in ("png", "jpeg", "gif", "webp"):
+                buffer = io.BytesIO()
+                Image.new("RGB", (3, 2), "red").save(buffer, name)
+                bundles.append({f"image/{name}": base64.b64encode(buffer.getvalue()).decode()})
+            result = await client.execute(f"for bundle in {bundles!r}: display(bundle, raw=True)")
+            assert [image.format for image in result.images] == ["PNG", "JPEG", "GIF", "WEBP"]
+            assert {image.size for image in result.images} == {(3, 2)}
+
+    @check()
+    async def test_a_broken_image_is_an_error_of_its_own(self) -> None:
+        async with self.client() as client:
+            result = await client.execute(
+                "display({'image/png': 'bm8='}, raw=True)\n"
+                f"display({{'image/png': '{PNG}'}}, raw=True)"
+            )
+            assert "UnidentifiedImageError" in result.outputs[0].errors["image/png"]
+            assert result.outputs[0].values == {}
+            assert len(result.images) == 1
+
+    @check()
+    async def test_images_are_on_the_exception(self) -> None:
+        async with self.client() as client:
+            with pytest.raises(ExecutionError) as caught:
+                await client.execute(f"display({{'image/png': '{PNG}'}}, raw=True)\n1/0")
+            assert len(caught.value.images) == 1
+
+    @check()
+    async def test_clear_output(self) -> None:
+        async with self.client() as client:
+            result = await client.execute("""
+                from IPython.display import clear_output
+                print("gone"); clear_output(); print("one")
+                clear_output(wait=True); print("two", flush=True); clear_output(wait=True)
+            """)
+            assert result.text == "two"
+
+    @check()
+    async def test_update_display_data(self) -> None:
+        async with self.client() as client:
+            result = await client.execute("""
+                handle = display("first", display_id=True)
+                print("between")
+                handle.update("second")
+            """)
+            assert result.text is not None
+            assert len(result.outputs) == 1
+            assert result.outputs[0].values["text/plain"] == "'second'"
+            assert "first" not in result.text
+            later = await client.execute("handle.update('third')")
+            assert later.outputs[0].values["text/plain"] == "'third'"
+
+    @check()
+    async def test_images_of_some_size(self) -> None:
+        async with self.client() as client:
+            code = """
+                import base64, io, os
+                from PIL import Image
+                buffer = io.BytesIO()
+                Image.frombytes("RGB", (1500, 1000), os.urandom(4_500_000)).save(buffer, "png")
+                display({"image/png": base64.b64encode(buffer.getvalue()).decode()}, raw=True)
+            """
+            result = await client.execute(code)
+            assert [image.size for image in result.images] == [(1500, 1000)]
+
+    @pytest.mark.index
+    @check(seconds=250)
+    async def test_figures(self) -> None:
+        """PNG by itself, SVG by option, each from the same picture."""
+        plot = """
+            import matplotlib.pyplot as plt
+            import numpy as np
+            x = np.linspace(0, 10, 100)
+            plt.figure(figsize=(8, 6))
+            plt.plot(x, np.sin(x))
+            plt.show()
+            print("Plot generation complete!")
+        """
+        for options in ({}, {"env": {"IPYBOX_FIGURE_FORMAT": "svg"}}):
+            async with self.session(**options) as client:
+                await client.execute("%pip install -q matplotlib", timeout=250)
+                result = await client.execute(plot)
+                assert (result.text or "").endswith("Plot generation complete!")
+                if options:
+                    assert "<svg" in result.outputs[0].values["image/svg+xml"]
+                else:
+                    assert [min(image.size) > 200 for image in result.images] == [True]
+                    assert result.images[0].format == "PNG"

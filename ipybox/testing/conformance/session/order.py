@@ -1,0 +1,92 @@
+"""Many executions, and their output while they run."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from ipybox.errors import ExecutionError, TransportError
+from ipybox.testing.conformance.checks import check
+from ipybox.testing.conformance.session.shared import SessionChecks
+
+
+class OrderChecks(SessionChecks):
+    """One after the other, none lost, none mixed up."""
+
+    @check()
+    async def test_50_concurrent_submits(self) -> None:
+        async with self.client() as client:
+            executions = [await client.submit(f"print({i} * {i})") for i in range(50)]
+            results = await asyncio.gather(
+                *(execution.result() for execution in reversed(executions))
+            )
+            assert [result.text for result in reversed(results)] == [str(i * i) for i in range(50)]
+
+    @check()
+    async def test_50_concurrent_executes(self) -> None:
+        async with self.client() as client:
+            results = await asyncio.gather(*(client.execute(f"print({i})\n{i}") for i in range(50)))
+            assert [result.text for result in results] == [f"{i}\n{i}" for i in range(50)]
+
+    @check()
+    async def test_unconsumed_executions_lose_nothing(self) -> None:
+        async with self.client() as client:
+            first = await client.submit("for i in range(1000): print(i)")
+            _never_consumed = await client.submit("print('x' * 100_000)")
+            third = await client.submit("print('third')")
+            assert (await third.result()).text == "third"
+            streamed = "".join([piece async for piece in first.stream()])
+            assert streamed == "".join(f"{i}\n" for i in range(1000))
+            assert (await first.result()).text == streamed.strip()
+            assert "".join([piece async for piece in first.stream()]) == streamed
+
+    @check()
+    async def test_an_error_does_not_stop_those_behind_it(self) -> None:
+        async with self.client() as client:
+            failing = await client.submit("1 / 0")
+            behind = await client.submit("print('runs')")
+            assert (await behind.result()).text == "runs"
+            with pytest.raises(ExecutionError, match="ZeroDivisionError"):
+                await failing.result()
+
+    @check()
+    async def test_output_arrives_while_the_code_runs(self) -> None:
+        async with self.client() as client:
+            execution = await client.submit(
+                "import time\nfor i in range(3):\n    print(i)\n    time.sleep(0.7)"
+            )
+            arrivals = [time.monotonic() async for _ in execution.stream()]
+            assert len(arrivals) == 3
+            assert arrivals[-1] - arrivals[0] > 0.7
+
+    @check()
+    async def test_exchanges_at_once_leave_one_kernel(self) -> None:
+        before = await self.kernels()
+        client = self.new_client()
+        outcomes = await asyncio.gather(
+            client.connect(), client.connect(), client.connect(), return_exceptions=True
+        )
+        assert sum(isinstance(outcome, TransportError) for outcome in outcomes) == 2
+        await asyncio.gather(client.restart(), client.restart(), client.restart())
+        assert (await client.execute("1")).text == "1"
+        assert await self.kernels() == sorted([*before, client.kernel_id])
+        restarting = asyncio.ensure_future(client.restart())
+        await asyncio.sleep(0)
+        await client.disconnect()
+        await asyncio.wait([restarting])
+        assert await self.kernels() == before
+
+    @check()
+    async def test_cancelled_connect_leaves_no_kernel(self) -> None:
+        before = await self.kernels()
+        for seconds in (0, 0.01, 0.02, 0.05, 0.1, 0.3):
+            client = self.new_client()
+            connecting = asyncio.ensure_future(client.connect())
+            await asyncio.wait([connecting], timeout=seconds)
+            connecting.cancel()
+            await asyncio.wait([connecting])
+            if not connecting.cancelled():  # it was faster
+                await client.disconnect()
+        assert await self.kernels() == before

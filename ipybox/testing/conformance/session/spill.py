@@ -1,0 +1,65 @@
+"""The whole text to a folder or a file."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from ipybox.errors import ExecutionError, InvalidArgumentError, SpillError
+from ipybox.testing.conformance.checks import check
+from ipybox.testing.conformance.session.shared import SessionChecks
+
+MEBIBYTE = 1024 * 1024
+
+
+class SpillChecks(SessionChecks):
+    """Whatever is kept in memory."""
+
+    @check()
+    async def test_spill_to_a_folder(self, tmp_path: Path) -> None:
+        async with self.client() as client:
+            code = "for i in range(20): print(str(i % 10) * 1_000_000)"
+            result = await client.execute(code, spill=tmp_path)
+            assert result.spilled is not None
+            assert result.spilled.parent == tmp_path
+            whole = "".join(str(i % 10) * 1_000_000 + "\n" for i in range(20))
+            assert result.spilled.read_text() == whole
+            assert result.stdout == whole[: 10 * MEBIBYTE]
+            assert result.truncated.text == len(whole) - 10 * MEBIBYTE
+            quiet = await client.execute("x = 1", spill=str(tmp_path))
+            assert quiet.spilled is None
+            assert len(list(tmp_path.iterdir())) == 1
+
+    @check()
+    async def test_spill_to_files(self) -> None:
+        async with self.client() as client:
+            text, binary = io.StringIO(), io.BytesIO()
+            await client.execute("print('ü')", spill=text)
+            await client.execute("print('ü')", spill=binary)
+            assert (text.getvalue(), binary.getvalue()) == ("ü\n", b"\xc3\xbc\n")
+
+    @check()
+    async def test_spill_of_an_execution_that_fails(self, tmp_path: Path) -> None:
+        async with self.client() as client:
+            with pytest.raises(ExecutionError) as caught:
+                await client.execute("print('before')\n1/0", spill=tmp_path)
+            assert caught.value.result is not None
+            assert caught.value.result.spilled is not None
+            assert caught.value.result.spilled.read_text() == "before\n"
+
+    @check()
+    async def test_bad_spills(self, tmp_path: Path) -> None:
+        async with self.client() as client:
+            for bad in (tmp_path / "missing", 7, object()):
+                with pytest.raises(InvalidArgumentError, match="spill"):
+                    await client.submit("print(1)", spill=bad)  # type: ignore[arg-type]
+            closed = io.StringIO()
+            closed.close()
+            with pytest.raises(SpillError, match="closed"):
+                await client.execute("print(1)", spill=closed)
+            with pytest.raises(SpillError):
+                with open("/dev/full", "w") as full:
+                    await client.execute("print('x' * 100_000)", spill=full)
+            assert (await client.execute("2")).text == "2"

@@ -1,0 +1,141 @@
+"""Time-outs, interrupts, cancellations."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ipybox.errors import (
+    ExecutionError,
+    ExecutionInterruptedError,
+    ExecutionTimeoutError,
+    InvalidArgumentError,
+)
+from ipybox.testing.conformance.checks import check
+from ipybox.testing.conformance.session.shared import SessionChecks
+
+
+class StopChecks(SessionChecks):
+    """Code that is stopped from outside; its state is kept, or told to be lost."""
+
+    @check()
+    async def test_timeout_interrupts_and_keeps_state(self) -> None:
+        async with self.client() as client:
+            await client.execute("kept = 7")
+            with pytest.raises(asyncio.TimeoutError) as caught:
+                await client.execute("print('started')\nwhile True: pass", timeout=1)
+            assert isinstance(caught.value, ExecutionTimeoutError)
+            assert caught.value.state == "preserved"
+            assert caught.value.text == "started"
+            assert (await client.execute("print(kept)")).text == "7"
+
+    @pytest.mark.parametrize("timeout", [0.0001, 0.001, 0.005, 0.01, 0.05])
+    @check()
+    async def test_a_very_short_timeout_keeps_state_too(self, timeout: float) -> None:
+        async with self.client() as client:
+            await client.execute("kept = 7")
+            for _ in range(5):
+                with pytest.raises(ExecutionTimeoutError) as caught:
+                    await client.execute("while True: pass", timeout=timeout)
+                assert caught.value.state == "preserved"
+            assert (await client.execute("print(kept)")).text == "7"
+
+    @check()
+    async def test_stream_timeout_interrupts_too(self) -> None:
+        async with self.client() as client:
+            execution = await client.submit("import time\nprint('a')\ntime.sleep(60)")
+            pieces = []
+            with pytest.raises(ExecutionTimeoutError):
+                async for piece in execution.stream(timeout=1.5):
+                    pieces.append(piece)
+            assert pieces == ["a\n"]
+            with pytest.raises(ExecutionTimeoutError):
+                await execution.result()
+            assert (await client.execute("print('b')")).text == "b"
+
+    @check()
+    async def test_code_that_ignores_interrupts_costs_the_kernel(self) -> None:
+        async with self.client(interrupt_grace=1) as client:
+            stubborn = """
+                import time
+                while True:
+                    try:
+                        time.sleep(60)
+                    except BaseException:
+                        pass
+            """
+            with pytest.raises(ExecutionTimeoutError) as caught:
+                await client.execute(stubborn, timeout=0.5)
+            assert caught.value.state == "lost"
+            assert (await client.execute("print('again')")).text == "again"
+
+    @check()
+    async def test_a_stopped_kernel_is_given_up(self) -> None:
+        async with self.client(interrupt_grace=1) as client:
+            stuck = "print('on')\nimport os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
+            with pytest.raises(ExecutionTimeoutError) as caught:
+                await client.execute(stuck, timeout=1)
+            assert (caught.value.state, caught.value.text) == ("lost", "on")
+            assert (await client.execute("print('again')")).text == "again"
+
+    @check()
+    async def test_timeout_of_one_that_waits_leaves_the_running_one_alone(self) -> None:
+        async with self.client() as client:
+            first = await client.submit("import time\ntime.sleep(3)\nprint('whole')")
+            second = await client.submit("print('never')\nran = True")
+            with pytest.raises(ExecutionTimeoutError):
+                await second.result(timeout=0.5)
+            assert (await first.result()).text == "whole"
+            with pytest.raises(ExecutionError, match="NameError"):
+                await client.execute("ran")
+
+    @check()
+    async def test_one_behind_a_timeout_runs_in_the_same_kernel(self) -> None:
+        """It begins once it is known that the kernel is well, however long it takes itself."""
+        async with self.client() as client:
+            await client.execute("kept = 1")
+            first = await client.submit("import time; time.sleep(60)")
+            second = await client.submit("time.sleep(3); print(kept)")
+            with pytest.raises(ExecutionTimeoutError) as caught:
+                await first.result(timeout=0.5)
+            assert caught.value.state == "preserved"
+            assert (await second.result()).text == "1"
+
+    @check()
+    async def test_cancelled_execute_stops_the_code(self) -> None:
+        async with self.client() as client:
+            await client.execute("count = 0")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    await client.execute(
+                        "import time\nwhile True:\n    count += 1\n    time.sleep(0.01)"
+                    )
+            first = (await client.execute("count")).text
+            assert first != "0"
+            assert (await client.execute("count")).text == first
+
+    @check()
+    async def test_interrupt_from_another_task(self) -> None:
+        async with self.client() as client:
+            execution = await client.submit("print('on', flush=True)\nimport time\ntime.sleep(60)")
+            async for _ in execution.stream():
+                await client.interrupt()
+                break
+            with pytest.raises(ExecutionInterruptedError) as caught:
+                await execution.result()
+            assert caught.value.text == "on"
+            assert (await client.execute("1")).text == "1"
+
+    @pytest.mark.parametrize("timeout", [0, -1, "1", float("nan"), True])
+    @check()
+    async def test_bad_timeouts(self, timeout: float) -> None:
+        async with self.client() as client:
+            with pytest.raises(InvalidArgumentError, match="timeout"):
+                await client.execute("1", timeout=timeout)
+            execution = await client.submit("1")
+            with pytest.raises(InvalidArgumentError):
+                await execution.result(timeout=timeout)
+            with pytest.raises(InvalidArgumentError):
+                async for _ in execution.stream(timeout=timeout):
+                    pass

@@ -1,0 +1,17 @@
+"""The Docker backend, held to the contract."""
+
+import pytest
+from ipybox_docker.backend import DockerBackend
+
+from ipybox import Backend
+from ipybox.testing import BackendConformance
+
+
+class TestDockerBackend(BackendConformance):
+    capabilities = DockerBackend.capabilities
+    tag = "ipybox/minimal"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def backend(cls) -> Backend:
+        return DockerBackend()

@@ -1,0 +1,24 @@
+"""The local backend, held to the contract."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from ipybox_local.backend import LocalBackend
+
+from ipybox import Backend
+from ipybox.testing import BackendConformance
+
+
+class TestLocalBackend(BackendConformance):
+    capabilities = LocalBackend.capabilities
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def backend(cls) -> Backend:
+        return LocalBackend()
+
+    @classmethod
+    async def existing(cls) -> list[str]:
+        """Each has a folder of its name."""
+        return [path.name for path in Path(tempfile.gettempdir()).iterdir()]

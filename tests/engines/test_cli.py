@@ -1,0 +1,49 @@
+"""The commands that deal with containers."""
+
+import json
+import time
+
+import pytest
+
+from ipybox import ExecutionContainer
+from tests.engines.witness import Witness, ipybox
+
+
+async def test_ps_logs_and_rm(engine: Witness) -> None:
+    async with ExecutionContainer(name=f"ipybox-test-{time.monotonic_ns()}") as container:
+        rows = json.loads((await ipybox("ps", "--json")).stdout)
+        (row,) = [row for row in rows if row["id"] == container.id]
+        assert row["state"] == "running"
+        assert not row["abandoned"]
+        assert container.id[:12] in (await ipybox("ps")).stdout
+        assert (await ipybox("logs", container.id)).returncode == 0
+        done = await ipybox("rm", container.id, "no-such-container")
+        assert done.stdout.strip() == container.id
+        assert done.returncode == 1
+        assert "no-such-container" in done.stderr
+        assert (await container.wait()).code != 0
+
+
+async def test_cleanup(engine: Witness) -> None:
+    if json.loads((await ipybox("ps", "--json")).stdout):
+        pytest.skip("somebody's containers are there, which this would remove")
+    foreign = engine("create", "gradion/ipybox").strip()
+    kept = ExecutionContainer(lease=None)
+    await kept.run()
+    try:
+        assert "0 removed" in (await ipybox("cleanup")).stderr  # its owner lives
+        assert "0 removed" in (await ipybox("cleanup", "--older-than", "3600")).stderr
+        assert "give either" in (await ipybox("cleanup", "--all", "--older-than", "1")).stderr
+        done = await ipybox("cleanup", "--older-than", "0")
+        assert kept.id[:1] and "removed" in done.stderr
+        left = engine("ps", "-a", "-q", "--no-trunc").split()
+        assert foreign in left
+        assert kept.id not in left
+    finally:
+        engine("rm", foreign)
+        await kept.kill()
+
+
+async def test_run(engine: Witness) -> None:
+    done = await ipybox("run", "-c", "import os; print(os.getuid() != 0, 6 * 7)")
+    assert (done.stdout, done.returncode) == ("True 42\n", 0)

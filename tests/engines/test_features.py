@@ -1,0 +1,55 @@
+"""What a container can be asked for, each on a real engine."""
+
+import asyncio
+
+import pytest
+
+from ipybox import (
+    ContainerNotFoundError,
+    ExecutionClient,
+    ExecutionContainer,
+    KernelDiedError,
+    Resources,
+)
+from ipybox.selection import load_backend
+from tests.engines.witness import Witness
+
+
+async def test_the_end_is_told(engine: Witness) -> None:
+    async with ExecutionContainer() as container:
+        engine("kill", container.id)
+        status = await asyncio.wait_for(container.wait(), 10)
+        assert status.code == -9
+        assert not status.out_of_memory
+    async with ExecutionContainer() as container:
+        stopping = asyncio.create_task(container.wait())
+        await container.stop()
+        assert (await asyncio.wait_for(stopping, 10)).code == 0
+
+
+async def test_out_of_memory_is_told(engine: Witness) -> None:
+    if not engine.limits_hold:
+        pytest.skip("this user's limits are not enforced")
+    limits = Resources(memory_bytes=400 * 2**20)
+    async with ExecutionContainer(resources=limits) as container:
+        async with ExecutionClient(container.port) as client:
+            with pytest.raises(KernelDiedError) as caught:
+                await client.execute("x = b'x' * 2_000_000_000")
+            assert caught.value.out_of_memory
+            await client.restart()
+            assert (await client.execute("print(1)")).text == "1"
+
+
+async def test_only_ours_are_touched(engine: Witness) -> None:
+    name = engine("create", "gradion/ipybox").strip()
+    try:
+        async with load_backend(engine.name) as backend:
+            with pytest.raises(ContainerNotFoundError, match="none of ipybox's"):
+                await backend.remove(name)
+            with pytest.raises(ContainerNotFoundError):
+                await backend.attach(name)
+            with pytest.raises(ContainerNotFoundError):
+                await backend.remove("no-such-container")
+            assert name not in [info.id for info in await backend.list()]
+    finally:
+        engine("rm", name)

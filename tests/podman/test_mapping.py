@@ -1,0 +1,71 @@
+"""Folders of the host, rootless: the first start with an image's new mapping of users."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from ipybox_podman import mapping
+from ipybox_podman.backend import PodmanBackend
+
+from ipybox import BuildEvent, ExecutionClient, ExecutionContainer
+
+TAG = "localhost/ipybox-mapping-test:latest"
+RECIPE = f"FROM localhost/ipybox/minimal\nRUN echo {os.getpid()} >/tmp/new\n"
+
+
+@pytest.fixture
+async def new_image(podman: str) -> AsyncIterator[str]:
+    """One whose last layer nobody has mapped yet."""
+    if os.getuid() == 0:
+        pytest.skip("root's engine maps no users")
+    await _podman("build", "--quiet", "--tag", TAG, "--file", "-", given=RECIPE)
+    yield TAG
+    await _podman("rmi", "--force", TAG)
+
+
+async def _podman(*arguments: str, given: str = "") -> str:
+    done = await asyncio.to_thread(
+        subprocess.run, ["podman", *arguments],
+        input=given, text=True, check=True, capture_output=True,
+    )  # fmt: skip
+    return str(done.stdout)
+
+
+async def test_the_first_start_tells_what_it_waits_for(
+    new_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapping, "STEP_SECONDS", 0.05)
+    told: list[list[BuildEvent]] = []
+    async with PodmanBackend() as backend:
+        for _ in range(2):
+            events: list[BuildEvent] = []
+            async with (
+                ExecutionContainer(
+                    tag=new_image, backend=backend, binds={str(tmp_path): "x"},
+                    show_pull_progress=events.append,
+                ) as container,
+                ExecutionClient(container.port) as client,
+            ):  # fmt: skip
+                await client.execute("open('x/from inside', 'w').close()")
+            told.append([event for event in events if "layers are copied" in event.text])
+    first, second = told
+    assert first and not second
+    assert {event.item for event in first} == {new_image}
+    assert (tmp_path / "from inside").stat().st_uid == os.getuid()
+
+
+async def test_broken_off_meanwhile(new_image: str, tmp_path: Path) -> None:
+    """Nothing is left of it; and the next start does not wait for nothing."""
+    async with PodmanBackend() as backend:
+        container = ExecutionContainer(
+            tag=new_image, backend=backend, binds={str(tmp_path): "x"}, show_pull_progress=False
+        )
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3), container:
+                pass
+        assert await _podman("ps", "--all", "--quiet", "--filter", "name=ipybox-mapping") == ""
+        async with container:
+            assert container.port

@@ -1,0 +1,224 @@
+"""Where Podman is found, and the service that is started where none runs."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from ipybox_podman import listener, sockets
+from ipybox_podman.backend import PodmanBackend
+from ipybox_podman.service import private_service
+
+from ipybox import (
+    Availability,
+    BackendUnavailableError,
+    ExecutionClient,
+    ExecutionContainer,
+)
+from ipybox.testing import Tries
+
+
+@pytest.fixture
+def no_service(podman: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """As on a host where nobody runs a service."""
+    monkeypatch.delenv("CONTAINER_HOST", raising=False)
+    monkeypatch.setattr(sockets, "usual", lambda environment, uid: [])
+    return podman
+
+
+@pytest.fixture
+async def backend(no_service: str) -> AsyncIterator[PodmanBackend]:
+    async with PodmanBackend() as entered:
+        yield entered
+
+
+def service_of(backend: PodmanBackend) -> subprocess.Popen[bytes]:
+    running = backend.engine.connection._listener
+    assert running is not None and running._process is not None
+    return running._process
+
+
+async def works(backend: PodmanBackend) -> None:
+    async with ExecutionContainer(backend=backend) as container:
+        async with ExecutionClient(container.port) as client:
+            assert (await client.execute("print(1)")).text == "1"
+
+
+async def test_a_service_of_its_own(no_service: str) -> None:
+    """As long as the backend is open, on a socket that nobody else can reach."""
+    async with PodmanBackend() as backend:
+        await works(backend)
+        process = service_of(backend)
+        running = backend.engine.connection._listener
+        assert running is not None
+        path = running.path
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        assert path.parent.stat().st_uid == os.getuid()
+        # Ctrl-C at the terminal is for the program alone.
+        assert os.getsid(process.pid) != os.getsid(0)
+    assert process.returncode is not None
+    assert not path.exists()
+
+
+async def test_the_service_is_killed_in_mid_cell(backend: PodmanBackend, faults: Tries) -> None:
+    """The code runs on, its output comes, and the container is ended as ever."""
+    async with ExecutionContainer(backend=backend) as container:
+        async with ExecutionClient(container.port) as client:
+            running = asyncio.create_task(
+                client.execute("import time\nfor i in range(4): time.sleep(0.5); print(i)")
+            )
+            await asyncio.sleep(0.5)
+            first = service_of(backend)
+            first.kill()
+            first.wait()
+            await faults.well(running)
+            assert running.result().text == "0\n1\n2\n3"
+        assert (await container.exec(["echo", "again"])).stdout == b"again\n"
+        assert service_of(backend).pid != first.pid
+        name = repr(container)
+    assert [info for info in await backend.list() if info.name in name] == []
+
+
+async def test_the_end_is_told_though_the_service_was_killed(
+    backend: PodmanBackend, faults: Tries
+) -> None:
+    async with ExecutionContainer(backend=backend) as container:
+        first = service_of(backend)
+        first.kill()
+        first.wait()
+        await container.exec(["true"])  # by another service
+        await asyncio.to_thread(subprocess.run, ["podman", "kill", container.id], check=True)
+        ended = asyncio.ensure_future(container.wait())
+        await faults.well(ended)
+        status = ended.result()
+        assert status.code in (-9, None)
+
+
+async def test_a_stale_socket_is_passed_by(
+    podman: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    monkeypatch.delenv("CONTAINER_HOST", raising=False)
+    monkeypatch.setattr(sockets, "usual", lambda environment, uid: [path])
+    async with PodmanBackend() as backend:
+        await works(backend)
+    # One that somebody has named is not.
+    monkeypatch.setenv("CONTAINER_HOST", f"unix://{path}")
+    with pytest.raises(BackendUnavailableError, match=r"unix://.*/s \(nobody answers there\)"):
+        await ExecutionContainer(backend="podman").run()
+
+
+async def test_no_podman_at_all(no_service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    state = await PodmanBackend().availability()
+    assert not state.ready
+    assert state.reason and "Install Podman" in state.reason
+
+
+@pytest.mark.parametrize("url", ["nonsense", "tcp://127.0.0.1:1", "unix://", "https://x", "tcp://"])
+async def test_addresses_that_name_no_engine(podman: str, url: str) -> None:
+    state = await PodmanBackend(url=url).availability()
+    assert not state.ready
+    assert state.reason and state.remedy
+
+
+async def test_what_answers_is_no_podman_or_too_old(podman: str, tmp_path: Path) -> None:
+    path = tmp_path / "fake.sock"
+
+    def serve(server: socket.socket, head: str) -> None:
+        while True:
+            try:
+                connection = server.accept()[0]
+            except OSError:  # the end
+                return
+            with connection:
+                if connection.recv(65536):  # somebody may only have looked whether we listen
+                    answer = f"HTTP/1.1 200 OK\r\n{head}Content-Length: 2\r\n\r\nOK"
+                    connection.sendall(answer.encode())
+
+    async def asked(head: str) -> Availability:
+        path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+            server.listen()
+            serving = asyncio.create_task(asyncio.to_thread(serve, server, head))
+            state = await PodmanBackend(url=f"unix://{path}").availability()
+            server.shutdown(socket.SHUT_RDWR)
+            await serving
+        return state
+
+    old = await asked("Libpod-API-Version: 4.2.0\r\n")
+    assert not old.ready and old.reason and "4.2.0 is too old" in old.reason
+    assert old.remedy and "4.3 or newer" in old.remedy
+    other = await asked("Server: x\r\n")
+    assert not other.ready and other.reason and "is no Podman" in other.reason
+
+
+OWNER = """
+    import asyncio, os
+    from ipybox_podman import service, sockets
+    from ipybox_podman.backend import PodmanBackend
+
+    service.IDLE_SECONDS = 1
+    sockets.usual = lambda environment, uid: []
+
+    async def main():
+        async with PodmanBackend() as backend:
+            await backend.list()
+            print(backend.engine.connection._listener._process.pid, flush=True)
+            await asyncio.sleep(60)
+
+    asyncio.run(main())
+"""
+
+
+async def test_a_service_does_not_outlive_an_owner_that_was_killed(no_service: str) -> None:
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", textwrap.dedent(OWNER), stdout=asyncio.subprocess.PIPE
+    )
+    assert owner.stdout is not None
+    pid = int(await owner.stdout.readline())
+    assert b"system" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    owner.kill()
+    await owner.wait()
+    end = time.monotonic() + 30
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
+        await asyncio.sleep(0.1)
+    with contextlib.suppress(OSError):
+        listener._folder().rmdir()  # empty now, and else there until the next one ends
+    try:
+        assert not Path(f"/proc/{pid}").exists()
+    finally:
+        if Path(f"/proc/{pid}").exists():
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_folder_of_somebody_else_is_refused(
+    no_service: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "open").mkdir(mode=0o755)
+    monkeypatch.setattr(listener, "_folder", lambda: tmp_path / "open")
+    with pytest.raises(BackendUnavailableError, match="not a folder of this user's alone"):
+        private_service("podman").ensure()
+
+
+async def test_without_a_runtime_folder(podman: str) -> None:
+    environment = {**os.environ}
+    environment.pop("XDG_RUNTIME_DIR", None)
+    code = "import ipybox.cli.main as m; m.app()"
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", code, "run", "--backend", "podman", "-c", "print(6 * 7)"],
+        env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "42" in done.stdout, done.stderr[-2000:]
