@@ -7,11 +7,9 @@ import json
 import os
 import socket
 import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -19,15 +17,11 @@ import podman
 
 from ipybox import Availability, BackendError, BackendUnavailableError, EngineGoneError
 from ipybox.authoring import Surroundings, at_host
-from ipybox_podman import sockets
+from ipybox_podman.client import SharedClient
 from ipybox_podman.errors import engine_call, timed_out
-from ipybox_podman.listener import Listener
-from ipybox_podman.service import find_program, private_service
 from ipybox_podman.streams import PodmanStreams
-from ipybox_podman.tunnel import is_ssh, tunnel
+from ipybox_podman.tunnel import is_ssh
 
-API = "4.3.0"
-"""What we speak; engines of later versions understand it."""
 OLDEST = (4, 3)
 CALL_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
@@ -40,35 +34,24 @@ Method = Literal["get", "post", "delete"]
 
 
 class Connection:
-    """A client of the engine, opened when first used. Where nobody listens, and ``podman``
-    is installed, it has a service of its own as long as it is open; for an engine behind ssh,
-    a tunnel."""
+    """Calls of the engine, one of them a thread."""
 
     def __init__(self, url: str | None) -> None:
-        self._named = sockets.named(url, os.environ)
-        self._lock = threading.Lock()
-        self._client: podman.PodmanClient | None = None
-        self._listener: Listener | None = None
+        self._client = SharedClient(url, THREADS)
         self._threads: ThreadPoolExecutor | None = None
         self._surroundings: Surroundings | None = None
 
     @property
     def address(self) -> str:
         """For people to read; the same for the same engine."""
-        if self._named is not None:
-            given = self._named.removeprefix("unix://")
-            fault = sockets.why_not(Path(given)) if given != self._named else None
-            if fault is not None:
-                raise BackendUnavailableError(
-                    f"Podman is not reachable at {self._named} ({fault}). Is the service "
-                    "running there? `systemctl --user start podman.socket` starts the user's."
-                )
-            return self._named
-        return f"the Podman of user {os.getuid()}"
+        return self._client.address
 
     async def aclose(self) -> None:
         threads, self._threads = self._threads, None
-        await asyncio.to_thread(self._close)
+        self._surroundings = None
+        # A future of the loop's, not a task: what is cancelled here is closed all the same.
+        closing = asyncio.get_running_loop().run_in_executor(None, self._client.close)
+        await asyncio.shield(closing)
         if threads is not None:
             threads.shutdown(wait=False)
 
@@ -110,9 +93,11 @@ class Connection:
         """Calls ``ask`` in a thread. ``seconds``: None for what has no limit. ``undo``: for
         what has come of it when the caller was cancelled meanwhile; the thread can't be."""
 
+        era = self._client.era
+
         def work() -> T:
-            with engine_call(what, seconds):
-                return ask(self._open())
+            with engine_call(what, seconds), self._client.lent(era) as client:
+                return ask(client)
 
         if self._threads is None:
             self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ipybox podman")
@@ -131,7 +116,7 @@ class Connection:
             _undo_later(future, undo)
             raise
         except EngineGoneError:
-            await asyncio.to_thread(self._forget)
+            await asyncio.to_thread(self._client.forget)
             raise
 
     async def call(
@@ -230,8 +215,9 @@ class Connection:
         if self._surroundings is None:
             client = await self.run("tell where it is", lambda client: client, CALL_SECONDS)
             own = client.api.base_url
-            named = urlsplit(self._named or "")
-            host = named.hostname if own.scheme != "http+unix" or is_ssh(self._named) else None
+            named = self._client.named or ""
+            behind = own.scheme != "http+unix" or is_ssh(named)
+            host = urlsplit(named).hostname if behind else None
             if host is None and sys.platform == "linux":
                 # Its socket is its user's: no need to ask it, which takes it a while.
                 owner = (await asyncio.to_thread(os.stat, unquote(own.netloc))).st_uid
@@ -250,74 +236,6 @@ class Connection:
         """What the engine tells of itself and of its host."""
         found: dict[str, Any] = await self.call_json("tell about itself", "get", "/info")
         return found
-
-    def _open(self) -> podman.PodmanClient:
-        """Blocks."""
-        with self._lock:
-            if self._listener is not None:
-                self._listener.ensure()
-            if self._client is None:
-                self._client = self._connect(self._url())
-            return self._client
-
-    def _url(self) -> str:
-        if self._named is not None and is_ssh(self._named):
-            return self._listen(tunnel(self._named, os.environ))
-        if self._named is not None:
-            given = self._named.removeprefix("unix://")
-            fault = sockets.why_not(Path(given)) if given != self._named else None
-            if fault is not None:
-                raise BackendUnavailableError(
-                    f"Podman is not reachable at {self._named} ({fault}). Is the service "
-                    "running there? `systemctl --user start podman.socket` starts the user's."
-                )
-            return self._named
-        faults = []
-        for path in sockets.usual(os.environ, os.getuid()):
-            fault = sockets.why_not(path)
-            if fault is None:
-                return f"unix://{path}"
-            faults.append(f"{path} ({fault})")
-        program = find_program()
-        if program is None or sys.platform != "linux":
-            raise BackendUnavailableError(
-                f"Podman is not reachable: {', '.join(faults)}. Install Podman, or set "
-                "CONTAINER_HOST to its address."
-            )
-        return self._listen(private_service(program))
-
-    def _listen(self, listener: Listener) -> str:
-        self._listener = listener
-        listener.ensure()
-        return listener.url
-
-    def _connect(self, url: str) -> podman.PodmanClient:
-        try:
-            return podman.PodmanClient(base_url=url, version=API, max_pool_size=THREADS)
-        except ValueError as error:
-            raise BackendUnavailableError(
-                f"{url!r} is no address of a Podman engine: {error}. Write unix:///PATH, "
-                "ssh://USER@HOST/PATH or tcp://HOST:PORT."
-            ) from error
-
-    def _forget(self) -> None:
-        """It is looked for anew with the next call; a service of our own is kept up."""
-        with self._lock:
-            client, self._client = self._client, None
-            if client is not None and self._listener is not None:
-                self._client = self._connect(self._listener.url)
-        if client is not None:
-            client.close()
-
-    def _close(self) -> None:
-        with self._lock:
-            client, self._client = self._client, None
-            listener, self._listener = self._listener, None
-            self._surroundings = None
-        if client is not None:
-            client.close()
-        if listener is not None:
-            listener.stop()
 
 
 def _body(payload: Mapping[str, Any] | None) -> dict[str, Any]:

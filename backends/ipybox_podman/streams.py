@@ -33,12 +33,10 @@ class PodmanStreams(Streams):
 
     def __init__(
         self,
-        response: Any,
         reader: _Reader,
         writer: asyncio.StreamWriter,
         what: str,
     ) -> None:
-        self._response = response  # with ssh, its end would be the tunnel's
         self._reader = reader
         self._writer = writer
         self._what = what
@@ -58,9 +56,8 @@ class PodmanStreams(Streams):
             transport, _ = await loop.create_connection(lambda: protocol, sock=own)
         except BaseException:
             own.close()
-            response.close()
             raise
-        return cls(response, reader, asyncio.StreamWriter(transport, protocol, reader, loop), what)
+        return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop), what)
 
     async def read(self) -> tuple[Lane, bytes] | None:
         try:
@@ -94,9 +91,6 @@ class PodmanStreams(Streams):
     async def aclose(self) -> None:
         # Waiting for its end would be of no use, and could be cancelled but once.
         self._writer.transport.abort()
-        response, self._response = self._response, None
-        if response is not None:
-            await asyncio.to_thread(response.close)
 
     def _broken(self, error: Exception) -> EngineGoneError:
         return EngineGoneError(f"The Podman engine broke off the streams of {self._what}: {error}")
@@ -111,10 +105,14 @@ def frames(data: bytes) -> Iterator[tuple[Lane, bytes]]:
 
 
 def _detach(response: Any) -> tuple[socket.socket, bytes]:
-    """A socket of our own on the answer's connection, and what was read of it already."""
+    """A socket of our own on the answer's connection, and what was read of it already. The
+    answer's own is closed at once: a later close could be cancelled, or forgotten."""
     buffered = response.raw._fp.fp
     original: socket.socket = buffered.raw._sock
-    own = socket.socket(fileno=os.dup(original.fileno()))
-    # So that a look at what was read does not wait for more.
-    original.setblocking(False)
-    return own, bytes(buffered.peek())
+    try:
+        own = socket.socket(fileno=os.dup(original.fileno()))
+        # So that a look at what was read does not wait for more.
+        original.setblocking(False)
+        return own, bytes(buffered.peek())
+    finally:
+        response.close()

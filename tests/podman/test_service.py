@@ -41,7 +41,7 @@ async def backend(no_service: str) -> AsyncIterator[PodmanBackend]:
 
 
 def service_of(backend: PodmanBackend) -> subprocess.Popen[bytes]:
-    running = backend.engine.connection._listener
+    running = backend.engine.connection._client._listener
     assert running is not None and running._process is not None
     return running._process
 
@@ -57,7 +57,7 @@ async def test_a_service_of_its_own(no_service: str) -> None:
     async with PodmanBackend() as backend:
         await works(backend)
         process = service_of(backend)
-        running = backend.engine.connection._listener
+        running = backend.engine.connection._client._listener
         assert running is not None
         path = running.path
         assert path.parent.stat().st_mode & 0o777 == 0o700
@@ -175,7 +175,7 @@ OWNER = """
     async def main():
         async with PodmanBackend() as backend:
             await backend.list()
-            print(backend.engine.connection._listener._process.pid, flush=True)
+            print(backend.engine.connection._client._listener._process.pid, flush=True)
             await asyncio.sleep(60)
 
     asyncio.run(main())

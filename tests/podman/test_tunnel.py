@@ -98,7 +98,7 @@ async def test_a_container_behind_ssh(server: Server, tmp_path: Path) -> None:
 async def test_a_tunnel_that_breaks_is_made_anew(server: Server) -> None:
     async with PodmanBackend(url=server.url) as backend:
         before = await backend.list()
-        running = backend.engine.connection._listener
+        running = backend.engine.connection._client._listener
         assert running is not None and running._process is not None
         running._process.kill()
         await asyncio.to_thread(running._process.wait)
