@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import podman
 
 from ipybox import Availability, BackendError, BackendUnavailableError, EngineGoneError
-from ipybox.authoring import Surroundings, at_host
+from ipybox.authoring import Surroundings, at_host, shielded
 from ipybox_podman.client import SharedClient
 from ipybox_podman.errors import engine_call, timed_out
 from ipybox_podman.streams import PodmanStreams
@@ -49,11 +49,9 @@ class Connection:
     async def aclose(self) -> None:
         threads, self._threads = self._threads, None
         self._surroundings = None
-        # A future of the loop's, not a task: what is cancelled here is closed all the same.
-        closing = asyncio.get_running_loop().run_in_executor(None, self._client.close)
-        await asyncio.shield(closing)
         if threads is not None:
             threads.shutdown(wait=False)
+        await shielded(asyncio.to_thread(self._client.close))
 
     async def availability(self) -> Availability:
         try:

@@ -16,6 +16,7 @@ from ipybox.engines.engine import Engine, Ref
 from ipybox.errors import BackendError, InvalidArgumentError
 from ipybox.labels import Owner
 from ipybox.launch import LEASE_FILE, log_lines
+from ipybox.lifetimes import shielded
 from ipybox.reports import Availability, ContainerInfo
 from ipybox.spec import ContainerSpec
 
@@ -48,8 +49,10 @@ class EngineBackend(Backend):
         traceback: TracebackType | None,
     ) -> None:
         self._users -= 1
-        if self._users:
-            return
+        if not self._users:
+            await shielded(self._leave())
+
+    async def _leave(self) -> None:
         sweep, self._sweep = self._sweep, None
         if sweep is not None:
             sweep.cancel()
