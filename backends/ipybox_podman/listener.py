@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ipybox import BackendUnavailableError
+from ipybox_podman import sockets
 
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
@@ -36,12 +37,13 @@ class Listener:
         return f"unix://{self.path}"
 
     def ensure(self) -> None:
-        """Starts it unless it runs. Blocks until it listens."""
-        if self._process is not None and self._process.poll() is None:
+        """Starts it unless it listens. Blocks until it does."""
+        # One that is ending for want of calls has removed its socket.
+        if self._process is not None and self._process.poll() is None and self.path.exists():
             return
         self.path.parent.mkdir(mode=0o700, exist_ok=True)
         _check_own(self.path.parent)
-        self._end()  # what has ended by itself, and its socket
+        self._end()  # what ends by itself, and its socket
         # What it says goes to a file without a name: nobody reads a pipe for it.
         with tempfile.TemporaryFile() as said:
             try:
@@ -79,7 +81,7 @@ class Listener:
     def _wait_for_socket(self, said: int) -> None:
         assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
-        while not self.path.exists():
+        while sockets.why_not(self.path) is not None:  # it is there before anybody listens
             if self._process.poll() is None and time.monotonic() < deadline:
                 time.sleep(STEP_SECONDS)
                 continue
