@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -99,7 +100,7 @@ class DockerEngine(Engine):
                 await self.connection.docker.containers.container(container).show()
             )
 
-    async def ending(self, ref: Ref) -> ExitStatus:
+    async def ending(self, ref: Ref, output_ended: asyncio.Event | None) -> ExitStatus:
         started = time.time()
         async with engine_call(f"wait for the container {ref}", None):
             result = await self._container(ref).wait(condition="next-exit")

@@ -19,7 +19,7 @@ from ipybox import Availability, BackendError, BackendUnavailableError, EngineGo
 from ipybox.authoring import Surroundings, at_host, shielded
 from ipybox_podman.client import SharedClient
 from ipybox_podman.errors import engine_call, timed_out
-from ipybox_podman.streams import PodmanStreams
+from ipybox_podman.streams import PodmanStreams, body_begins
 from ipybox_podman.tunnel import is_ssh
 
 OLDEST = (4, 3)
@@ -159,18 +159,27 @@ class Connection:
         payload: Mapping[str, Any] | None = None,
     ) -> PodmanStreams:
         """A request whose connection becomes a process's standard streams."""
+        body = _body(payload)
+        headers = {**body["headers"], **UPGRADE}
+        answer = await self._begun(what, path, params=params, data=body["data"], headers=headers)
+        return await PodmanStreams.take_over(answer, what)
+
+    async def answered(self, what: str, path: str) -> None:
+        """Returns when a request is answered that Docker's API has too, and whose answer's
+        head comes at once; no thread waits for the rest."""
+        await body_begins(await self._begun(what, path, compatible=True), what)
+
+    async def _begun(self, what: str, path: str, **options: Any) -> Any:
+        """An answer whose head has come."""
 
         def ask(client: podman.PodmanClient) -> Any:
-            body = _body(payload)
             answer = client.api.post(
-                path, params=params, stream=True, timeout=(CONNECT_SECONDS, CALL_SECONDS),
-                data=body["data"], headers={**body["headers"], **UPGRADE},
-            )  # fmt: skip
+                path, stream=True, timeout=(CONNECT_SECONDS, CALL_SECONDS), **options
+            )
             answer.raise_for_status()
             return answer
 
-        answer = await self.run(what, ask, CALL_SECONDS, undo=lambda answer: answer.close())
-        return await PodmanStreams.take_over(answer, what)
+        return await self.run(what, ask, CALL_SECONDS, undo=lambda answer: answer.close())
 
     async def lines(
         self, what: str, path: str, *, params: Mapping[str, Any], data: bytes = b""

@@ -21,8 +21,6 @@ from ipybox import (
     ContainerInfo,
     ContainerNotFoundError,
     ContainerSpec,
-    EngineGoneError,
-    EngineTimeoutError,
     ExitStatus,
     Stats,
     UnsupportedError,
@@ -57,7 +55,7 @@ SETTLE_SECONDS = 1.0
 MAPPING_SECONDS = 600.0
 EVENTS_SECONDS = 5.0
 NO_LIMIT = 1 << 60
-STREAMS = {"stdout": "true", "stderr": "true", "stream": "true", "logs": "false"}
+STREAMS = {"stdin": "true", "stdout": "true", "stderr": "true", "stream": "true", "logs": "false"}
 LIMITS_REMEDY = (
     "an ordinary user's limits need cgroup v2 and controllers that are delegated "
     "(Delegate=cpu cpuset io memory pids for user@.service; `ipybox doctor` tells what is missing)"
@@ -141,7 +139,9 @@ class PodmanEngine(Engine):
             )
 
     async def attach(self, ref: Ref) -> Streams:
-        return await self._attach(ref, stdin=True)
+        return await self.connection.streams(
+            f"attach to the container {ref}", _path(ref.id, "attach"), params=STREAMS
+        )
 
     async def start(self, ref: Ref) -> None:
         await self._post(ref, "start", f"start the container {ref}")
@@ -167,10 +167,14 @@ class PodmanEngine(Engine):
         )
         return read_inspection(found)
 
-    async def ending(self, ref: Ref) -> ExitStatus:
+    async def ending(self, ref: Ref, output_ended: asyncio.Event | None) -> ExitStatus:
         started = time.time()
         while True:
-            await self._output_end(ref)
+            if output_ended is not None:
+                await output_ended.wait()
+                output_ended = None  # it may have been the end of the connection alone
+            else:
+                await self._wait(ref)
             deadline = time.monotonic() + SETTLE_SECONDS
             while time.monotonic() < deadline:
                 # Often: it will be removed soon, and with it what is known of its end.
@@ -182,19 +186,13 @@ class PodmanEngine(Engine):
                     return exit_status(found.exit_code, out_of_memory=found.out_of_memory)
                 await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _output_end(self, ref: Ref) -> None:
-        """A container's output ends with it, or with the engine."""
+    async def _wait(self, ref: Ref) -> None:
+        """Podman looks four times a second. Its output would tell at once; but conmon (2.1.6)
+        may crash when the container prints just as somebody who is attached leaves."""
         try:
-            streams = await self._attach(ref, stdin=False)
-        except (EngineGoneError, EngineTimeoutError):
-            raise
-        except BackendError:
-            return  # it is ending, and can't be attached to any more
-        try:
-            while await streams.read() is not None:
-                pass
-        finally:
-            await streams.aclose()
+            await self.connection.answered(f"wait for {ref}", _path(ref.id, "wait"))
+        except ContainerNotFoundError:
+            return
 
     async def list(self) -> Sequence[ContainerInfo]:
         found = await self.connection.call_json(
@@ -279,13 +277,6 @@ class PodmanEngine(Engine):
             f"tell how {what} ended", "get", f"/exec/{exec_id}/json"
         )
         return None if found["Running"] else int(found["ExitCode"])
-
-    async def _attach(self, ref: Ref, *, stdin: bool) -> Streams:
-        return await self.connection.streams(
-            f"attach to the container {ref}",
-            _path(ref.id, "attach"),
-            params={**STREAMS, "stdin": str(stdin).lower()},
-        )
 
     async def _post(self, ref: Ref, verb: str, what: str) -> None:
         await self.connection.call(what, "post", _path(ref.id, verb))

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from ipybox import EngineGoneError
@@ -46,18 +47,7 @@ class PodmanStreams(Streams):
     @classmethod
     async def take_over(cls, response: Any, what: str) -> PodmanStreams:
         """From the answer to a request for an upgrade."""
-        loop = asyncio.get_running_loop()
-        own, begun = _detach(response)
-        reader = _Reader()
-        # What has arrived with the head of the answer, before all that is still to come.
-        reader.feed_data(begun)
-        protocol = asyncio.StreamReaderProtocol(reader)
-        try:
-            transport, _ = await loop.create_connection(lambda: protocol, sock=own)
-        except BaseException:
-            own.close()
-            raise
-        return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop), what)
+        return cls(*await _taken_over(response), what)
 
     async def read(self) -> tuple[Lane, bytes] | None:
         try:
@@ -89,11 +79,26 @@ class PodmanStreams(Streams):
             raise self._broken(error) from error
 
     async def aclose(self) -> None:
+        # First the end of what we say, which Podman hands on by itself: to conmon (2.1.6) it may
+        # be fatal to learn from a write that fails that somebody has left.
+        with suppress(OSError):
+            self._writer.write_eof()
         # Waiting for its end would be of no use, and could be cancelled but once.
         self._writer.transport.abort()
 
     def _broken(self, error: Exception) -> EngineGoneError:
         return EngineGoneError(f"The Podman engine broke off the streams of {self._what}: {error}")
+
+
+async def body_begins(response: Any, what: str) -> None:
+    """Raises EngineGoneError where it never does."""
+    reader, writer = await _taken_over(response)
+    try:
+        begun = await reader.read(1)
+    finally:
+        writer.transport.abort()
+    if not begun:
+        raise EngineGoneError(f"The Podman engine was asked to {what}, and broke off.")
 
 
 def frames(data: bytes) -> Iterator[tuple[Lane, bytes]]:
@@ -102,6 +107,21 @@ def frames(data: bytes) -> Iterator[tuple[Lane, bytes]]:
         end = HEADER_BYTES + int.from_bytes(data[4:HEADER_BYTES])
         yield ("stderr" if data[0] == 2 else "stdout"), data[HEADER_BYTES:end]
         data = data[end:]
+
+
+async def _taken_over(response: Any) -> tuple[_Reader, asyncio.StreamWriter]:
+    loop = asyncio.get_running_loop()
+    own, begun = _detach(response)
+    reader = _Reader()
+    # What has arrived with the head of the answer, before all that is still to come.
+    reader.feed_data(begun)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    try:
+        transport, _ = await loop.create_connection(lambda: protocol, sock=own)
+    except BaseException:
+        own.close()
+        raise
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 def _detach(response: Any) -> tuple[socket.socket, bytes]:

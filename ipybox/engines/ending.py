@@ -32,7 +32,7 @@ async def wait_for_end(
     endpoint: Callable[[], Endpoint | None],
 ) -> ExitStatus:
     """Returns when the container has ended, also with its engine, or has been removed."""
-    waiting = asyncio.ensure_future(engine.ending(ref))
+    waiting = asyncio.ensure_future(engine.ending(ref, attachment.ended if attachment else None))
     output = asyncio.ensure_future(attachment.ended.wait()) if attachment else None
     try:
         while True:
@@ -48,7 +48,7 @@ async def wait_for_end(
             if not await _lives_without_engine(engine, ref, endpoint):
                 return ExitStatus(code=None, reason="its engine has stopped, and it with it")
             waiting.cancel()
-            waiting = asyncio.ensure_future(engine.ending(ref))
+            waiting = asyncio.ensure_future(engine.ending(ref, None))
             output = None
     except ContainerNotFoundError:
         return ExitStatus(code=None, reason="it was removed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -158,8 +159,11 @@ class Engine(ABC):
         """By id or name."""
 
     @abstractmethod
-    async def ending(self, ref: Ref) -> ExitStatus:
-        """Returns when it has ended. ContainerNotFoundError where nobody knows how."""
+    async def ending(self, ref: Ref, output_ended: asyncio.Event | None) -> ExitStatus:
+        """Returns when it has ended. ContainerNotFoundError where nobody knows how.
+
+        ``output_ended``: set when the streams of :meth:`attach` have ended, with it or with
+        the connection; None where nobody reads them."""
 
     @abstractmethod
     async def list(self) -> Sequence[ContainerInfo]:

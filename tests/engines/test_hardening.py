@@ -44,7 +44,9 @@ async def test_guarantees_are_measured(engine: Witness, container: ExecutionCont
         assert found.probe.pids == DEFAULT_PIDS
         assert lacking == {"network"}
     else:
-        assert all("Delegate=" in text for text in found.unmet)
+        *limits, remedy = found.unmet
+        assert [text.split(":")[0] for text in limits] == ["memory_bytes", "pids"]
+        assert "Delegate=" in remedy
         assert lacking == {"network", "memory", "processes"}
 
 
