@@ -19,6 +19,7 @@ from ipybox.testing import LoopWatch, Tries
 
 BACKENDS = ("local", "docker", "podman")
 REQUIRED = set(filter(None, os.environ.get("IPYBOX_REQUIRE_BACKENDS", "").split(",")))
+ELSEWHERE = set(filter(None, os.environ.get("IPYBOX_TESTED_ELSEWHERE", "").split(",")))
 BLOCKED_SECONDS = 1.0
 
 _state: dict[str, str | None] = {}
@@ -78,11 +79,19 @@ def need(name: str) -> None:
     pytest.skip(f"{name}: {reason}")
 
 
+def need_in_turn(name: str) -> None:
+    """The same for a test that each backend takes its turn in. IPYBOX_TESTED_ELSEWHERE names
+    backends that do so in another run, as Podman does as an ordinary user."""
+    if name in ELSEWHERE:
+        pytest.skip(f"{name}: takes its turn in another run (IPYBOX_TESTED_ELSEWHERE)")
+    need(name)
+
+
 @pytest.fixture(scope="module", params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Iterator[str]:
     """The name of a backend that is ready; IPYBOX_BACKEND is set to it."""
     name: str = request.param
-    need(name)
+    need_in_turn(name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IPYBOX_BACKEND", name)
         yield name

@@ -16,6 +16,7 @@ def test_missing_engine(required: str, code: int, word: str) -> None:
     environment = {
         **os.environ,
         "IPYBOX_REQUIRE_BACKENDS": required,
+        "IPYBOX_TESTED_ELSEWHERE": "",
         "IPYBOX_DISABLE_PLUGINS": "podman",
     }
     done = subprocess.run(

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from ipybox import ExecutionContainer
-from tests.conftest import need
+from tests.conftest import need_in_turn
 from tests.engines.witness import Witness
 
 
 @pytest.fixture(scope="module", params=["docker", "podman"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Witness]:
-    need(request.param)
+    need_in_turn(request.param)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IPYBOX_BACKEND", request.param)
         yield Witness(request.param)
