@@ -15,6 +15,7 @@ from jupyter_server._tz import utcnow
 from kernel_gateway.services.kernels.manager import SeedingMappingKernelManager
 from traitlets import Unicode
 
+from ipybox_runtime.gateway.processes import KernelProcess
 from ipybox_runtime.gateway.provisioner import RuntimeProvisioner, provisioner_metadata
 from ipybox_runtime.gateway.relay import Frame, Relay
 from ipybox_runtime.gateway.sessions import ClientSession
@@ -24,6 +25,8 @@ from ipybox_runtime.wire import NO_PARENT, is_message
 KERNEL_NAME = "python3"
 POLITE_SECONDS = 1.0
 """How long an idle kernel may take to end when it is asked to."""
+GROUP_SECONDS = 2.0
+"""How long is waited for what a kernel had started, once it has been killed with it."""
 MAX_SOCKET_FOLDER = 92  # of the 104 to 108 characters that systems allow for a socket's path
 
 
@@ -133,10 +136,18 @@ class RuntimeKernelManager(AsyncIOLoopKernelManager):  # type: ignore[misc]
                 await asyncio.wait({process.exited}, timeout=POLITE_SECONDS)
             process.signal(9)
             await asyncio.wait({process.exited})
+            await self._group_gone(process)
         if self._watch is not None:
             await asyncio.wait({self._watch})
         self.sessions.close()
         await self._async_cleanup_resources(restart)
+
+    async def _group_gone(self, process: KernelProcess) -> None:
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                await process.group_gone()
+        except TimeoutError:  # killed, but the system has not let it go, or nobody has reaped it
+            self.log.warning("what kernel %s had started is still ending", self.kernel_id)
 
     def death_frame(self) -> Frame:
         """How it ended; Jupyter's status "dead", with more in it."""

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 EXIT_POLL_SECONDS = 0.05  # only where the system has no pidfd
+GROUP_POLL_SECONDS = 0.005  # no system tells when a group has ended
 
 
 class ForkServerGoneError(Exception):
@@ -45,6 +46,15 @@ class KernelProcess(ABC):
     @abstractmethod
     def signal(self, signum: int) -> None:
         """Signals the kernel and what it has started; nothing, once it has ended."""
+
+    async def group_gone(self) -> None:
+        """What it had started, and was killed with it, takes a moment more to end than the
+        kernel itself. As long as some of it is there, the number is still its own."""
+        # On some systems nobody may signal what only waits to be reaped.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            while True:
+                os.killpg(self.pid, 0)
+                await asyncio.sleep(GROUP_POLL_SECONDS)
 
     def _has_exited(self, code: int | None) -> None:
         if not self.exited.done():
