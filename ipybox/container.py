@@ -208,9 +208,11 @@ class ExecutionContainer:
     async def stop(self, grace: float = 5.0) -> None:
         """As :meth:`kill`, but asks it to end first, and waits ``grace`` seconds for it."""
         container = self._container
-        if container is not None:
-            await container.stop(grace)
-        await self.kill()
+        try:
+            if container is not None:
+                await container.stop(grace)
+        finally:
+            await self.kill()
 
     async def detach(self) -> None:
         """Lets go of it. It runs on, until its lease ends, if it has one."""

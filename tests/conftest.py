@@ -162,7 +162,8 @@ def children() -> dict[int, str]:
 
 
 def leftovers() -> list[str]:
-    folders = [str(path) for path in Path(tempfile.gettempdir()).glob("ipybox-*")]
+    temporary = Path(tempfile.gettempdir())
+    folders = [str(path) for name in ("ipybox-*", "toy-*") for path in temporary.glob(name)]
     return folders + [f"{pid}: {command}" for pid, command in children().items()]
 
 

@@ -22,6 +22,8 @@ from ipybox_podman.diagnosis import judge_host
 from ipybox_podman.engine import PodmanEngine
 from ipybox_podman.host import read_host
 
+NOT_REACHED = "Do what is said there; `podman info` tells whether Podman itself works for you."
+
 
 class PodmanBackend(EngineBackend):
     """Containers of a Podman engine: ``url``, else CONTAINER_HOST, else the user's socket,
@@ -49,7 +51,7 @@ class PodmanBackend(EngineBackend):
             name="engine",
             level="ok" if state.ready else "error",
             found=f"{state.version} at {self.engine.address}" if state.ready else f"{state.reason}",
-            remedy=None if state.ready else state.remedy,
+            remedy=None if state.ready else state.remedy if state.version else NOT_REACHED,
         )
         if sys.platform != "linux":  # the host of the containers is a machine of Podman's
             return [engine]

@@ -121,12 +121,21 @@ class SharedClient:
 
     def _connect(self, url: str) -> podman.PodmanClient:
         try:
-            return podman.PodmanClient(base_url=url, version=API, max_pool_size=self._connections)
+            client = podman.PodmanClient(base_url=url, version=API, max_pool_size=self._connections)
         except ValueError as error:
             raise BackendUnavailableError(
                 f"{url!r} is no address of a Podman engine: {error}. Write unix:///PATH, "
                 "ssh://USER@HOST/PATH or tcp://HOST:PORT."
             ) from error
+        # It reads Podman's settings, and lets out whatever is wrong with them.
+        except Exception as error:
+            raise BackendUnavailableError(
+                f"podman-py can't be used for {url!r}: {type(error).__name__}: {error}. Are "
+                "containers.conf and podman-connections.json well-formed?"
+            ) from error
+        # What HTTP_PROXY names would see the engine's traffic, and a container's token in it.
+        client.api.trust_env = False
+        return client
 
     @staticmethod
     def _check_listens(url: str) -> None:
@@ -134,10 +143,13 @@ class SharedClient:
         path = url.removeprefix("unix://")
         fault = sockets.why_not(Path(path)) if path != url else None
         if fault is not None:
-            raise BackendUnavailableError(
-                f"Podman is not reachable at {url} ({fault}). Is the service running there? "
-                "`systemctl --user start podman.socket` starts the user's."
+            remedy = (
+                "Its socket is another user's: choose your own, or leave the address out."
+                if fault == sockets.DENIED
+                else "Is the service running there? `systemctl --user start podman.socket` "
+                "starts the user's."
             )
+            raise BackendUnavailableError(f"Podman is not reachable at {url} ({fault}). {remedy}")
 
 
 def _close_unused(opened: _Opened) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
+import re
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -19,10 +22,12 @@ from ipybox import Availability, BackendError, BackendUnavailableError, EngineGo
 from ipybox.authoring import Surroundings, at_host, shielded
 from ipybox_podman.client import SharedClient
 from ipybox_podman.errors import engine_call, timed_out
+from ipybox_podman.listener import START_SECONDS
 from ipybox_podman.streams import PodmanStreams, body_begins
-from ipybox_podman.tunnel import is_ssh
+from ipybox_podman.tunnel import host_of, is_ssh
 
 OLDEST = (4, 3)
+NUMBER = re.compile(r"\d+")
 CALL_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
 HEAD_SECONDS = 60.0
@@ -46,6 +51,11 @@ class Connection:
         """For people to read; the same for the same engine."""
         return self._client.address
 
+    @property
+    def on_this_host(self) -> bool:
+        """As far as its address tells."""
+        return self._client.named is None or self._client.named.startswith("unix:")
+
     async def aclose(self) -> None:
         threads, self._threads = self._threads, None
         self._surroundings = None
@@ -60,7 +70,7 @@ class Connection:
             return Availability(
                 ready=False, reason=f"{error}", remedy="`ipybox doctor` tells what is missing."
             )
-        if tuple(map(int, version.split(".")[:2])) < OLDEST:
+        if tuple(map(int, NUMBER.findall(version)[:2])) < OLDEST:
             return Availability(
                 ready=False,
                 version=f"Podman {version}",
@@ -76,8 +86,9 @@ class Connection:
             answer = client.api.get("/_ping", timeout=(CONNECT_SECONDS, CONNECT_SECONDS))
             return str(answer.headers.get("Libpod-API-Version", ""))
 
-        version = await self.run("tell its version", ask, CONNECT_SECONDS)
-        if not version:
+        # The time that a service of our own takes to come up counts, too.
+        version = await self.run("tell its version", ask, START_SECONDS)
+        if not NUMBER.match(version):
             raise BackendUnavailableError(f"What answers at {self.address} is no Podman.")
         return version
 
@@ -188,15 +199,21 @@ class Connection:
         found: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         answers: list[Any] = []
+        left = threading.Event()  # nobody waits for it any more
 
         def ask(client: podman.PodmanClient) -> None:
             try:
+                if left.is_set():
+                    return
                 answer = client.api.post(
-                    path, params=params, data=data, stream=True,
+                    # In pieces: a time-out is for all that is sent at once.
+                    path, params=params, data=io.BytesIO(data), stream=True,
                     headers={"Content-Type": "application/x-tar"},
-                    timeout=(CONNECT_SECONDS, HEAD_SECONDS),
+                    timeout=(HEAD_SECONDS, HEAD_SECONDS),
                 )  # fmt: skip
                 answers.append(answer)
+                if left.is_set():
+                    _break_off(answer)
                 answer.raise_for_status()
                 # A step may be silent for long; the caller breaks it off when it will.
                 answer.raw._fp.fp.raw._sock.settimeout(None)
@@ -213,6 +230,7 @@ class Connection:
                 yield line
             await asking
         finally:
+            left.set()
             for answer in answers:
                 _break_off(answer)
             asking.cancel()
@@ -225,9 +243,14 @@ class Connection:
             named = self._client.named or ""
             behind = own.scheme != "http+unix" or is_ssh(named)
             host = urlsplit(named).hostname if behind else None
+            if is_ssh(named):
+                host = await asyncio.to_thread(host_of, named)
             if host is None and sys.platform == "linux":
                 # Its socket is its user's: no need to ask it, which takes it a while.
-                owner = (await asyncio.to_thread(os.stat, unquote(own.netloc))).st_uid
+                try:
+                    owner = (await asyncio.to_thread(os.stat, unquote(own.netloc))).st_uid
+                except OSError as error:
+                    raise EngineGoneError(f"The Podman engine has gone: {error}") from error
                 self._surroundings = Surroundings(rootless=owner != 0)
             else:
                 info = await self.info()

@@ -9,12 +9,15 @@ from ipybox import Finding
 from ipybox_podman.host import Host
 
 WANTED_IDS = 65536
+FIRST_ID = 100_000
 WANTED_CONTROLLERS = ("cpu", "memory", "pids")
 INSTALL = {"debian": "sudo apt install", "fedora": "sudo dnf install"}
 STORAGE = (
-    'Write driver="overlay" below [storage] in ~/.config/containers/storage.conf, then run: '
+    'Write driver="overlay" below [storage] in {file}, then run: '
     "podman system reset (which removes all images and containers)"
 )
+STORAGE_FILE = "~/.config/containers/storage.conf"
+STORAGE_FILE_OF_ROOT = "/etc/containers/storage.conf"
 BOOT = (
     "Boot with cgroup v2: add systemd.unified_cgroup_hierarchy=1 to the kernel's command line "
     "(in /etc/default/grub), then run: sudo update-grub && sudo reboot"
@@ -42,9 +45,10 @@ def judge_host(host: Host, info: Mapping[str, Any] | None) -> list[Finding]:
 
 def _ids(host: Host) -> Iterator[Finding]:
     user = host.user
+    first = free_ids(host.subuid + "\n" + host.subgid)
+    ids = f"{first}-{first + WANTED_IDS - 1}"
     mend = (
-        f"Run: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user} "
-        "&& podman system migrate"
+        f"Run: sudo usermod --add-subuids {ids} --add-subgids {ids} {user} && podman system migrate"
     )
     for name, text in (("subuid", host.subuid), ("subgid", host.subgid)):
         count = subordinate_ids(text, user, host.uid)
@@ -56,19 +60,26 @@ def _ids(host: Host) -> Iterator[Finding]:
 
 def subordinate_ids(text: str, user: str, uid: int) -> int:
     """How many ids the rows of a user hold, who stands there by name or by number."""
-    count = 0
+    return sum(count for owner, _, count in _rows(text) if owner in (user, str(uid)))
+
+
+def free_ids(text: str) -> int:
+    """The first id above all that somebody has: two users of the same ids could reach each
+    other's files."""
+    return max([FIRST_ID, *(first + count for _, first, count in _rows(text))])
+
+
+def _rows(text: str) -> Iterator[tuple[str, int, int]]:
+    """Owner, first id and count."""
     for line in text.splitlines():
         fields = line.split("#")[0].strip().split(":")
-        if len(fields) == 3 and fields[0] in (user, str(uid)) and fields[2].isdigit():
-            count += int(fields[2])
-    return count
+        if len(fields) == 3 and fields[1].isdigit() and fields[2].isdigit():
+            yield fields[0], int(fields[1]), int(fields[2])
 
 
 def _helpers(host: Host) -> Iterator[Finding]:
-    package = {"debian": "uidmap", "fedora": "shadow-utils"}.get(host.family)
-    install = (
-        f"Run: {INSTALL[host.family]} {package}" if package else "Install the package that has it"
-    )
+    package = {"debian": "uidmap", "fedora": "shadow-utils"}.get(host.family, "the package of it")
+    install = _install(host, package)
     for name, allowed in host.helpers.items():
         found = {None: "not installed", False: "it lacks the right to map users", True: "there"}
         mend = install if allowed is None else f'Run: sudo chmod u+s "$(command -v {name})"'
@@ -92,16 +103,20 @@ def _engine(host: Host, info: Mapping[str, Any]) -> Iterator[Finding]:
     yield _finding(
         "storage driver", not slow, "warning",
         f"{driver}: slow, and each container has a whole copy of its image" if slow else driver,
-        STORAGE,
+        STORAGE.format(file=STORAGE_FILE if host.uid else STORAGE_FILE_OF_ROOT),
     )  # fmt: skip
     if host.uid != 0:
         slirp = ((info.get("host") or {}).get("slirp4netns") or {}).get("executable")
-        install = INSTALL.get(host.family, "install")
         yield _finding(
             "network helper", bool(slirp) or host.pasta, "error",
             "pasta" if host.pasta else str(slirp or "neither pasta nor slirp4netns is there"),
-            f"Run: {install} slirp4netns",
+            _install(host, "slirp4netns"),
         )  # fmt: skip
+
+
+def _install(host: Host, package: str) -> str:
+    command = INSTALL.get(host.family)
+    return f"Run: {command} {package}" if command else f"Install {package}"
 
 
 def _finding(name: str, well: bool, bad: str, found: str, remedy: str) -> Finding:

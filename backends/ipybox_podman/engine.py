@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import logging
 import os
@@ -50,6 +51,7 @@ from ipybox_podman.translate import create_payload, user_mapping, wants_mapping
 log = logging.getLogger(__name__)
 
 REMOVE_SECONDS = 30.0
+AWAY_SECONDS = 5.0
 AGAIN_SECONDS = 0.01
 SETTLE_SECONDS = 1.0
 MAPPING_SECONDS = 600.0
@@ -67,7 +69,8 @@ class PodmanEngine(Engine):
 
     def __init__(self, url: str | None) -> None:
         self.connection = Connection(url)
-        if os.getuid() != 0 and sys.platform == "linux" and not may_group():
+        ordinary = os.getuid() != 0 and sys.platform == "linux" and self.connection.on_this_host
+        if ordinary and not may_group():
             self.lacks = frozenset({Capability.PAUSE})
 
     @property
@@ -147,6 +150,8 @@ class PodmanEngine(Engine):
         await self._post(ref, "start", f"start the container {ref}")
 
     async def stop(self, ref: Ref, grace: float) -> None:
+        if (await self.inspect(ref.id)).status == "paused":  # Podman refuses to stop that
+            await self.unpause(ref)
         await self.connection.call(
             f"stop the container {ref}", "post", _path(ref.id, "stop"),
             params={"timeout": round(grace)}, seconds=grace + REMOVE_SECONDS,
@@ -159,13 +164,17 @@ class PodmanEngine(Engine):
                 params={"force": "true", "v": "true", "timeout": 0}, seconds=REMOVE_SECONDS,
             )  # fmt: skip
 
-        await until_gone(delete, REMOVE_SECONDS)
+        # Containers run on without the service; another one is started, or has to be found.
+        await until_gone(delete, REMOVE_SECONDS, engine_is_back_in=AWAY_SECONDS)
 
     async def inspect(self, container: str) -> Inspection:
         found = await self.connection.call_json(
             f"inspect the container {container}", "get", _path(container, "json")
         )
-        return read_inspection(found)
+        inspection = read_inspection(found)
+        # Podman does not count one that is paused.
+        paused = bool(found["State"].get("Paused"))
+        return dataclasses.replace(inspection, running=True) if paused else inspection
 
     async def ending(self, ref: Ref, output_ended: asyncio.Event | None) -> ExitStatus:
         started = time.time()

@@ -21,9 +21,8 @@ LIMITS_REMEDY = (
     "containers.conf, with numbers that `ulimit -Hn` and `ulimit -Hu` allow."
 )
 FEW_IDS_REMEDY = (
-    "This user has too few subordinate ids. "
-    'Run: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "$USER" '
-    "&& podman system migrate"
+    "This user has too few subordinate ids. `ipybox doctor` tells the command that adds some "
+    "which nobody else has."
 )
 REMEDIES = ((FEW_IDS, FEW_IDS_REMEDY), (LIMITS_TOO_HIGH, LIMITS_REMEDY))
 

@@ -30,7 +30,9 @@ class Listener:
         self._command = command
         self._remedy = remedy
         self._process: subprocess.Popen[bytes] | None = None
-        self.path = _folder() / f"{os.getpid()}-{secrets.token_hex(4)}.sock"
+        # In a folder of its own: it is made long before the process makes its socket, and
+        # others end meanwhile.
+        self.path = _folder() / f"{os.getpid()}-{secrets.token_hex(4)}" / "sock"
 
     @property
     def url(self) -> str:
@@ -41,9 +43,8 @@ class Listener:
         # One that is ending for want of calls has removed its socket.
         if self._process is not None and self._process.poll() is None and self.path.exists():
             return
-        self.path.parent.mkdir(mode=0o700, exist_ok=True)
-        _check_own(self.path.parent)
         self._end()  # what ends by itself, and its socket
+        self._make_folder()
         # What it says goes to a file without a name: nobody reads a pipe for it.
         with tempfile.TemporaryFile() as said:
             try:
@@ -62,8 +63,8 @@ class Listener:
     def stop(self) -> None:
         """Blocks."""
         self._end()
-        with suppress(OSError):
-            self.path.parent.rmdir()  # unless there are others
+        with suppress(OSError):  # unless there are others
+            self.path.parent.parent.rmdir()
 
     def _end(self) -> None:
         process, self._process = self._process, None
@@ -77,6 +78,25 @@ class Listener:
                 process.kill()
                 process.wait()
         self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # it was not made
+            self.path.parent.rmdir()
+
+    def _make_folder(self) -> None:
+        shared = self.path.parent.parent
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                shared.mkdir(mode=0o700, exist_ok=True)
+                _check_own(shared)
+                self.path.parent.mkdir(mode=0o700, exist_ok=True)
+            except FileNotFoundError as error:  # the last of the others has just removed it
+                if time.monotonic() > deadline:
+                    raise self._failed(str(error)) from error
+            except OSError as error:
+                raise self._failed(str(error)) from error
+            else:
+                break
+        _sweep(shared)
 
     def _wait_for_socket(self, said: int) -> None:
         assert self._process is not None
@@ -98,9 +118,23 @@ def _folder() -> Path:
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     name = f"ipybox-podman-{os.getuid()}"
     for parent in (runtime, tempfile.gettempdir(), "/tmp"):  # noqa: S108  # checked by _check_own
-        if parent and os.path.isdir(parent) and len(os.fsencode(parent)) + 50 < MAX_PATH:
+        if parent and _usable(parent) and len(os.fsencode(parent)) + 60 < MAX_PATH:
             return Path(parent) / name
     return Path("/tmp") / name  # noqa: S108
+
+
+def _usable(folder: str) -> bool:
+    """The runtime folder may be another user's, after `su`."""
+    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
+
+
+def _sweep(shared: Path) -> None:
+    """Removes folders whose owners were killed, and whose sockets have gone. One that was made
+    just now may still get its socket."""
+    for folder in shared.iterdir():
+        with suppress(OSError):  # it has one, or somebody else has removed it
+            if time.time() - folder.stat().st_mtime > 2 * START_SECONDS:
+                folder.rmdir()
 
 
 def _check_own(folder: Path) -> None:

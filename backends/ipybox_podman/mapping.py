@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import secrets
 from collections.abc import AsyncIterator
 
@@ -13,6 +14,7 @@ from ipybox_podman.engine import PodmanEngine
 from ipybox_podman.translate import userns
 
 STEP_SECONDS = 1.0
+LEASE_SECONDS = 60.0
 
 _known: set[tuple[str, str, str]] = set()
 """Engine, image and mapping, once a process."""
@@ -48,7 +50,8 @@ async def _make(engine: PodmanEngine, spec: ContainerSpec, mapping: str) -> Ref:
     payload = {
         "name": name,
         "image": spec.tag,
-        "labels": labels_for(spec),
+        # Whatever the lease of the other: what is left of this one is nobody's.
+        "labels": labels_for(dataclasses.replace(spec, lease=LEASE_SECONDS)),
         "userns": userns(mapping),
     }
     return await engine.create(name, payload)

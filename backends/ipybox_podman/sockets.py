@@ -11,6 +11,7 @@ from pathlib import Path
 
 SYSTEM_SOCKET = "/run/podman/podman.sock"
 CONNECT_SECONDS = 2.0
+DENIED = "permission denied"
 
 
 def named(url: str | None, environment: Mapping[str, str]) -> str | None:
@@ -37,7 +38,7 @@ def why_not(path: Path) -> str | None:
         except FileNotFoundError:
             return "no such socket"
         except PermissionError:
-            return "permission denied"
+            return DENIED
         except ConnectionRefusedError:
             return "nobody answers there" if path.is_socket() else "it is no socket"
         except OSError as error:

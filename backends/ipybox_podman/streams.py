@@ -131,8 +131,12 @@ def _detach(response: Any) -> tuple[socket.socket, bytes]:
     original: socket.socket = buffered.raw._sock
     try:
         own = socket.socket(fileno=os.dup(original.fileno()))
-        # So that a look at what was read does not wait for more.
-        original.setblocking(False)
-        return own, bytes(buffered.peek())
+        try:
+            # So that a look at what was read does not wait for more.
+            original.setblocking(False)
+            return own, bytes(buffered.peek())
+        except OSError as error:
+            own.close()
+            raise EngineGoneError(f"The Podman engine broke off its answer: {error}") from error
     finally:
         response.close()

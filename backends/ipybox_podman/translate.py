@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from ipybox import Bind, ContainerSpec, Resources
+from ipybox import Bind, ContainerSpec, InvalidArgumentError, Resources
 from ipybox.authoring import (
     GATEWAY_PORT,
     LOOPBACK,
@@ -54,6 +54,10 @@ def create_payload(
         "mounts": [_tmpfs(RUN_FOLDER, "noexec", f"size={RUN_BYTES}"), *map(_bind, spec.binds)],
         "portmappings": _ports(spec, around),
     }
+    if spec.binds:
+        # On hosts with SELinux, folders of the host can't be read else, unless their labels
+        # are changed, and those are the host's.
+        payload["selinux_opts"] = ["disable"]
     if user is not None:
         payload["user"] = user
     if mapping is not None:
@@ -82,9 +86,17 @@ def wants_mapping(spec: ContainerSpec, around: Surroundings) -> bool:
 
 def user_mapping(user: str) -> str | None:
     """Which user of the container is the engine's user on its host: the one who runs the
-    code, as in "1000:1000". None where that is root, which is the engine's user anyhow."""
+    code, as in "1000:1000". None where that is root, which is the engine's user anyhow.
+    InvalidArgumentError for a name: its number is known inside the image alone."""
     name, _, group = user.partition(":")
-    if not name.isdigit() or int(name) == 0:
+    if name in ("", "root"):
+        return None
+    if not name.isdigit():
+        raise InvalidArgumentError(
+            f"user {name!r}: with folders of the host, rootless Podman has to know the user's "
+            "number, so that files belong to you. Write the number, as in user='1000:1000'."
+        )
+    if int(name) == 0:
         return None
     return f"uid={name},gid={group if group.isdigit() else name}"
 

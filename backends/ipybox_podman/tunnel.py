@@ -6,6 +6,7 @@ and any host's key taken for the right one.
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -26,6 +27,21 @@ OPTIONS = {
 
 def is_ssh(url: str | None) -> bool:
     return url is not None and urlsplit(url).scheme in SCHEMES
+
+
+def host_of(url: str) -> str:
+    """The host as ssh finds it: what the URL names may be a name of ssh's settings alone.
+    Blocks, for a moment."""
+    name = urlsplit(url).hostname or ""
+    try:
+        told = subprocess.run(
+            ["ssh", "-G", "--", f"ssh://{urlsplit(url).netloc}"],  # noqa: S607  # as on the PATH
+            capture_output=True, text=True, timeout=CONNECT_SECONDS, check=True,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError):  # an older ssh; the tunnel is up all the same
+        return name
+    found = dict(line.split(" ", 1) for line in told.splitlines() if " " in line)
+    return found.get("hostname", name)
 
 
 def tunnel(url: str, environment: Mapping[str, str]) -> Listener:

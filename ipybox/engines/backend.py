@@ -36,9 +36,10 @@ class EngineBackend(Backend):
         self._sweep: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        address = self.engine.address  # raises where there is none
         self._users += 1
-        if self.engine.address not in self.swept:
-            self.swept.add(self.engine.address)
+        if address not in self.swept:
+            self.swept.add(address)
             self._sweep = asyncio.create_task(self._sweep_quietly(), name="ipybox sweep")
         return self
 

@@ -105,11 +105,13 @@ class EngineContainer(Container):
         return self._endpoint
 
     async def stop(self, grace: float = 5.0) -> None:
-        if self._ref is not None:
-            self._killed = True
-            with suppress(ContainerNotFoundError):
-                await self._engine.stop(self._ref, grace)
-        await self.kill()
+        try:
+            if self._ref is not None:
+                self._killed = True
+                with suppress(ContainerNotFoundError):
+                    await self._engine.stop(self._ref, grace)
+        finally:
+            await shielded(self.kill())
 
     async def kill(self) -> None:
         self._endpoint = None

@@ -152,7 +152,8 @@ class Engine(ABC):
     @abstractmethod
     async def remove(self, ref: Ref) -> None:
         """Ends it and removes it, its volumes too. One that has gone is fine, and so is an
-        engine that is gone: it has taken the container along, or the next sweep finds it."""
+        engine that is gone and has taken the container along. EngineGoneError where the
+        container may run on without it."""
 
     @abstractmethod
     async def inspect(self, container: str) -> Inspection:

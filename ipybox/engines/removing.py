@@ -21,14 +21,27 @@ ENDING = re.compile(
 """What engines say while a container ends."""
 
 
-async def until_gone(remove: Callable[[], Awaitable[object]], seconds: float) -> None:
-    """Calls ``remove`` until it has worked, or the container or its engine has gone."""
-    deadline = time.monotonic() + seconds
+async def until_gone(
+    remove: Callable[[], Awaitable[object]], seconds: float, *, engine_is_back_in: float = 0.0
+) -> None:
+    """Calls ``remove`` until it has worked, or the container has gone.
+
+    An engine that is gone has taken its containers along; unless they outlive it, and another
+    answers within ``engine_is_back_in`` seconds. EngineGoneError where none does.
+    """
+    begun = time.monotonic()
+    deadline = begun + seconds
     while True:
         try:
             await remove()
-        except (ContainerNotFoundError, EngineGoneError):
+        except ContainerNotFoundError:
             return
+        except EngineGoneError:
+            if not engine_is_back_in:
+                return
+            if time.monotonic() > begun + engine_is_back_in:
+                raise
+            await asyncio.sleep(AGAIN_SECONDS)
         except EngineTimeoutError:
             raise
         except BackendError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from ipybox.testing.conformance.base import Conformance
@@ -9,6 +11,15 @@ from ipybox.testing.conformance.checks import check_of
 from ipybox.testing.conformance.table import Table
 
 SET_UP_SECONDS = 60.0
+OUTCOMES: dict[str, Literal["passed", "failed", "skipped"]] = {
+    "passed": "passed",
+    "xpassed": "passed",
+    "skipped": "skipped",
+    "xfailed": "failed",  # however much its author expects it
+    "failed": "failed",
+    "error": "failed",
+}
+"""What pytest calls them, the later ones counting more, and what they are for the table."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,13 +39,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     # A check whose teardown failed has two reports: it has failed.
     last = {}
-    for outcome in ("passed", "skipped", "failed", "error"):
+    for outcome in OUTCOMES:
         for report in terminalreporter.stats.get(outcome, []):
             last[getattr(report, "nodeid", "")] = report, outcome
     table = Table()
     for report, outcome in last.values():
         properties = getattr(report, "user_properties", ())
-        table.add(properties, "failed" if outcome == "error" else outcome)  # type: ignore[arg-type]  # one of the three
+        table.add(properties, OUTCOMES[outcome])
     if lines := table.lines():
         terminalreporter.section("conformance")
         for line in lines:

@@ -1,8 +1,8 @@
 """Where Podman is found, and the service that is started where none runs."""
 
 import asyncio
-import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -118,6 +118,74 @@ async def test_a_stale_socket_is_passed_by(
         await ExecutionContainer(backend="podman").run()
 
 
+async def test_a_socket_that_is_another_users(podman: str, tmp_path: Path) -> None:
+    if os.getuid() == 0:
+        pytest.skip("root may use all sockets")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        server.listen()
+        (tmp_path / "s").chmod(0)
+        with pytest.raises(BackendUnavailableError, match=r"permission denied.*another user's"):
+            async with ExecutionContainer(backend=PodmanBackend(url=f"unix://{tmp_path}/s")):
+                pass
+
+
+async def test_engines_over_tcp_are_asked_past_any_proxy(
+    podman: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"tcp://127.0.0.1:{port}"
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    process = await asyncio.create_subprocess_exec("podman", "system", "service", "--time=0", url)
+    try:
+        async with asyncio.timeout(20):
+            while not (state := await PodmanBackend(url=url).availability()).ready:
+                assert process.returncode is None, state.reason
+        await works(PodmanBackend(url=url))
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def test_the_doctor_tells_of_this_host(podman: str) -> None:
+    """What holds here is looked at as it is; what is missing has its remedy."""
+    found = {finding.name: finding for finding in await PodmanBackend().diagnose()}
+    assert found["engine"].level == "ok"
+    assert found["storage driver"].found == "overlay"
+    assert ("newuidmap" in found) == (os.getuid() != 0)
+    for finding in found.values():
+        assert finding.level != "error", finding
+        assert (finding.remedy is None) == (finding.level == "ok")
+
+
+async def test_the_doctor_where_nobody_answers(podman: str, tmp_path: Path) -> None:
+    engine, *_ = await PodmanBackend(url=f"unix://{tmp_path}/none").diagnose()
+    assert engine.level == "error"
+    assert "no such socket" in engine.found
+    assert engine.remedy and "doctor" not in engine.remedy
+
+
+async def test_a_container_is_removed_though_the_service_is_killed_meanwhile(
+    backend: PodmanBackend,
+) -> None:
+    async with ExecutionContainer(backend=backend) as container:
+        first, own = service_of(backend), container.id
+        first.send_signal(signal.SIGSTOP)
+        killing = asyncio.create_task(container.kill())
+        await asyncio.wait([killing], timeout=0.5)  # it has asked
+        first.kill()
+        first.wait()
+        async with asyncio.timeout(20):
+            await killing
+        assert own not in [info.id for info in await backend.list()]
+        assert service_of(backend).pid != first.pid
+
+
 async def test_no_podman_at_all(no_service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     state = await PodmanBackend().availability()
@@ -194,8 +262,8 @@ async def test_a_service_does_not_outlive_an_owner_that_was_killed(no_service: s
     end = time.monotonic() + 30
     while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
         await asyncio.sleep(0.1)
-    with contextlib.suppress(OSError):
-        listener._folder().rmdir()  # empty now, and else there until the next one ends
+    # Empty now, and else there until the next one comes.
+    shutil.rmtree(listener._folder(), ignore_errors=True)
     try:
         assert not Path(f"/proc/{pid}").exists()
     finally:

@@ -9,11 +9,12 @@ import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 from ipybox_podman.backend import PodmanBackend
 from ipybox_podman.service import private_service
-from ipybox_podman.tunnel import tunnel
+from ipybox_podman.tunnel import host_of, tunnel
 
 from ipybox import BackendUnavailableError, ExecutionClient, ExecutionContainer
 
@@ -110,6 +111,21 @@ async def test_a_host_that_nobody_knows_is_not_spoken_to(server: Server) -> None
     state = await PodmanBackend(url=server.url).availability()
     assert not state.ready
     assert state.reason and "Host key verification failed" in state.reason
+
+
+async def test_a_host_that_ssh_alone_knows_by_that_name(server: Server, tmp_path: Path) -> None:
+    """It is this machine, and so the engine sees its folders."""
+    port = urlsplit(server.url).port
+    ssh = Path(shutil.which("ssh") or "")
+    settings = tmp_path / "ssh_config"
+    settings.write_text(f"Host box\n  HostName 127.0.0.1\n  Port {port}\n")
+    ssh.write_text(ssh.read_text().replace("-F none", f"-F {settings}"))
+    url = server.url.replace(f"127.0.0.1:{port}", "box")
+    assert host_of(url) == "127.0.0.1"
+    (tmp_path / "data").mkdir()
+    async with PodmanBackend(url=url) as backend:
+        assert (await backend.engine.surroundings()).local
+        assert await backend.list() is not None
 
 
 async def test_no_server(podman: str) -> None:

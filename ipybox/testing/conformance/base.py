@@ -193,7 +193,7 @@ class Conformance:
         if description is None:
             return  # a test of the author's own
         if description.reason is not None:
-            tell(("ipybox_overridden", description.reason))
+            tell(("ipybox_overridden", f"{request.node.name}: {description.reason}"))
         lacking = [need.value for need in description.needs if need not in self.capabilities]
         if lacking:
             tell(("ipybox_lacks", ", ".join(lacking)))

@@ -77,15 +77,17 @@ def checks_in(cls: type) -> dict[str, Check]:
 
 def refuse_silent_overrides(cls: type) -> None:
     """Raises TypeError where a class replaces a check and tells no reason."""
-    for name, member in vars(cls).items():
-        replaced = next(
-            (base for base in cls.__mro__[1:] if check_of(vars(base).get(name)) is not None), None
-        )
-        own = check_of(member)
-        if replaced is not None and (own is None or own.reason is None):
+    for name in {name for base in cls.__mro__ for name in vars(base)}:
+        # A class beside the suite, which comes before it, replaces its checks, too.
+        having = [base for base in cls.__mro__ if name in vars(base)]
+        checking = [base for base in having if check_of(vars(base)[name]) is not None]
+        if not checking or having[0] is checking[-1]:
+            continue
+        found = check_of(vars(having[0])[name])
+        if found is None or found.reason is None:
             raise TypeError(
-                f"{cls.__name__}.{name} overrides a check of {replaced.__name__} and tells no "
-                "reason. Decorate it with @overrides('why')."
+                f"{having[0].__name__}.{name} overrides a check of {checking[-1].__name__} and "
+                "tells no reason. Decorate it with @overrides('why')."
             )
 
 

@@ -10,11 +10,12 @@ from typing import Literal
 
 @dataclass
 class Row:
-    """One suite of one backend. ``lacks``: checks skipped for lack of a capability."""
+    """One suite of one backend. ``lacks``: checks skipped for lack of a capability;
+    ``overridden``: those that its author has replaced, each with the reason."""
 
     passed: int = 0
     failed: int = 0
-    overridden: int = 0
+    overridden: list[str] = field(default_factory=list)
     lacks: Counter[str] = field(default_factory=Counter)
     other_skips: int = 0
 
@@ -43,7 +44,8 @@ class Table:
             row.failed += 1
         else:
             row.passed += 1
-            row.overridden += "ipybox_overridden" in told
+            if "ipybox_overridden" in told:
+                row.overridden.append(str(told["ipybox_overridden"]))
 
     def lines(self) -> list[str]:
         """For people to read; nothing where no suite has run."""
@@ -56,7 +58,8 @@ class Table:
             if row.other_skips:
                 skipped.append(f"for other reasons ({row.other_skips})")
             lines.append(
-                f"{name:<{width}} {row.passed:>6} {row.failed:>6} {row.overridden:>10} "
+                f"{name:<{width}} {row.passed:>6} {row.failed:>6} {len(row.overridden):>10} "
                 f"{'; '.join(skipped) or '–'}"
             )
+            lines += [f"  overridden: {told}" for told in row.overridden]
         return lines

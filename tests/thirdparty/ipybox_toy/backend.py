@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +22,7 @@ from ipybox import (
 from ipybox.authoring import start_failed
 
 GRACE_SECONDS = 5.0
+JANITOR = 'cat; exec rm -rf "$0"'  # waits for the end of its input
 
 
 class ToyContainer(Container):
@@ -29,7 +30,9 @@ class ToyContainer(Container):
         self._spec = spec
         self._folder = Path(tempfile.gettempdir(), f"toy-{spec.name}")
         self._log = self._folder / "log"
-        self._has_folder = self._killed = False
+        self._killed = False
+        self._alive = -1  # the janitor's input, which the gateway holds open as well
+        self._janitor: subprocess.Popen[bytes] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._endpoint: Endpoint | None = None
 
@@ -64,7 +67,11 @@ class ToyContainer(Container):
             self._folder.mkdir(mode=0o700)  # whoever makes it has the name
         except FileExistsError:
             raise NameTakenError(f"There is a container {self.id} already.") from None
-        self._has_folder = True
+        reader, self._alive = os.pipe()
+        with open(reader) as stdin:
+            self._janitor = subprocess.Popen(
+                ["sh", "-c", JANITOR, self._folder], stdin=stdin, start_new_session=True
+            )
         app, packages = self._folder / "app", self._folder / "packages"
         app.mkdir()
         packages.mkdir()
@@ -77,7 +84,7 @@ class ToyContainer(Container):
             self._process = process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "ipybox_runtime",
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
-                cwd=app, env={**env, **self._spec.env},
+                cwd=app, env={**env, **self._spec.env}, pass_fds=[self._alive],
             )  # fmt: skip
         if self._killed:
             await self.kill()  # the first one came before there was a process
@@ -101,8 +108,11 @@ class ToyContainer(Container):
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
-        if self._has_folder:
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        if self._alive >= 0:
+            os.close(self._alive)
+            self._alive = -1
+        if self._janitor is not None:
+            await asyncio.to_thread(self._janitor.wait)
 
     async def wait(self) -> ExitStatus:
         if self._process is None:

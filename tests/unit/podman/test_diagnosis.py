@@ -63,6 +63,14 @@ def test_rows_that_are_missing_are_mended_by_usermod() -> None:
     assert "usermod --add-subuids" in remedy and " ann " in remedy
 
 
+def test_ids_that_somebody_has_are_not_given_to_another() -> None:
+    taken = dataclasses.replace(WHOLE, subuid="bob:100000:65536\neve:300000:1000\n", subgid="")
+    remedy = bad(taken)["rows in /etc/subuid"][1]
+    assert "--add-subuids 301000-366535 --add-subgids 301000-366535 ann" in remedy
+    nobody = dataclasses.replace(WHOLE, subuid="", subgid="")
+    assert "--add-subuids 100000-165535 " in bad(nobody)["rows in /etc/subuid"][1]
+
+
 @pytest.mark.parametrize(
     ("family", "command"),
     [("debian", "sudo apt install uidmap"), ("fedora", "sudo dnf install shadow-utils")],
@@ -89,6 +97,10 @@ def test_the_engines_storage_and_network() -> None:
     assert 'driver="overlay"' in bad(WHOLE, slow)["storage driver"][1]
     alone = {**INFO, "host": {"slirp4netns": {"executable": ""}}}
     assert "slirp4netns" in bad(WHOLE, alone)["network helper"][1]
+    other = dataclasses.replace(WHOLE, family="")
+    assert bad(other, alone)["network helper"][1] == "Install slirp4netns"
+    root = dataclasses.replace(WHOLE, uid=0)
+    assert "/etc/containers/storage.conf" in bad(root, slow)["storage driver"][1]
     assert bad(dataclasses.replace(WHOLE, pasta=True), alone) == {}
     assert bad(WHOLE, None) == {}
 

@@ -49,7 +49,7 @@ def test_errors_of_the_engine(status: int, message: str, kind: type[BackendError
 
 def test_too_few_ids_are_told_with_what_mends_it() -> None:
     error = refused("pull x", 500, "potentially insufficient UIDs or GIDs available in user")
-    assert "usermod --add-subuids" in str(error)
+    assert "`ipybox doctor` tells the command" in str(error)
 
 
 def _all_errors(root: type[BaseException]) -> list[type[BaseException]]:

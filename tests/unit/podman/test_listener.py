@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,23 +15,28 @@ from ipybox_podman.listener import Listener
 SLOW = """
 import socket, sys, time
 server = socket.socket(socket.AF_UNIX)
+time.sleep(0.2)
 server.bind(sys.argv[1])
-time.sleep(0.3)
+time.sleep(0.2)
 server.listen()
 sys.stdin.read()
 """
 
 
-@pytest.fixture
-def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-
+def make_listener() -> Listener:
     def command(path: Path) -> list[str]:
         return [sys.executable, "-c", SLOW, str(path)]
 
-    listener = Listener("the process", command, "It is a test's.")
+    return Listener("the process", command, "It is a test's.")
+
+
+@pytest.fixture
+def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    listener = make_listener()
     yield listener
     listener.stop()
+    assert list(tmp_path.iterdir()) == []
 
 
 def check_listens(listener: Listener) -> None:
@@ -48,3 +55,34 @@ def test_a_process_that_is_ending_is_not_relied_on(listener: Listener) -> None:
     listener.path.unlink()
     listener.ensure()
     check_listens(listener)
+
+
+def test_others_that_end_while_it_starts(listener: Listener) -> None:
+    """What they remove is theirs alone."""
+    starting = threading.Thread(target=listener.ensure)
+    starting.start()
+    while starting.is_alive():
+        other = make_listener()
+        other._make_folder()
+        other.stop()
+    starting.join()
+    check_listens(listener)
+
+
+def test_a_folder_that_was_left_is_removed(listener: Listener) -> None:
+    shared = listener.path.parent.parent
+    (shared / "old").mkdir(parents=True)
+    (shared / "new").mkdir()
+    shared.chmod(0o700)
+    os.utime(shared / "old", (0, 0))
+    listener.ensure()
+    assert not (shared / "old").exists()
+    (shared / "new").rmdir()  # it may be somebody's who is starting
+
+
+def test_a_runtime_folder_of_somebody_else_is_passed_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(os, "access", lambda path, mode: path != str(tmp_path))
+    assert not make_listener().path.is_relative_to(tmp_path)

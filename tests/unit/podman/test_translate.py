@@ -8,7 +8,7 @@ from ipybox_podman.images import qualified
 from ipybox_podman.streams import frames
 from ipybox_podman.translate import create_payload, user_mapping, wants_mapping
 
-from ipybox import Bind, ContainerSpec, Port, Resources
+from ipybox import Bind, ContainerSpec, InvalidArgumentError, Port, Resources
 from ipybox.authoring import Surroundings
 
 ROOTLESS = Surroundings(rootless=True)
@@ -115,6 +115,18 @@ def test_gpus_by_number_and_by_id() -> None:
 )
 def test_who_of_the_container_is_the_user_of_the_host(user: str, mapping: str | None) -> None:
     assert user_mapping(user) == mapping
+
+
+def test_a_user_whose_number_is_not_known_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"'ann'.*user='1000:1000'"):
+        user_mapping("ann:ann")
+
+
+def test_folders_keep_their_labels_of_selinux() -> None:
+    bound = create_payload(ContainerSpec(binds=(BIND,)), ROOTLESS, user=None, mapping=None)
+    assert bound["selinux_opts"] == ["disable"]
+    alone = create_payload(ContainerSpec(), ROOTLESS, user=None, mapping=None)
+    assert "selinux_opts" not in alone
 
 
 def test_users_are_mapped_for_binds_alone() -> None:

@@ -154,6 +154,11 @@ FAILING = {
         "    @check(seconds=0.2)\n    async def test_it(self): await asyncio.Event().wait()\n",
         "the check hung: no end within 0 s",
     ),
+    "a failure that is expected": (
+        "    @pytest.mark.xfail(strict=True)\n"
+        "    @check()\n    async def test_it(self): raise AssertionError('never held')\n",
+        "1 xfailed",
+    ),
     "a shared container that does not start": (
         "    tag = '  '\n    @check()\n    async def test_it(self): self.shared\n",
         "tag is '  '",
@@ -165,7 +170,7 @@ FAILING = {
 def test_what_fails_is_not_lost(tmp_path: Path, case: str) -> None:
     body, says = FAILING[case]
     code, output = run(tmp_path, f"class TestFake(Suite):\n{body}")
-    assert code == 1, output
+    assert code == (0 if "expected" in case else 1), output
     assert says in output
     if "conformance" in output:
         (row,) = [line for line in output.splitlines() if line.startswith("TestFake ")]
@@ -199,6 +204,14 @@ def test_a_check_is_not_replaced_in_silence() -> None:
         class Left(Checks):
             test_it = None  # type: ignore[assignment]  # as somebody may do who wants it gone
 
+    class Beside:
+        def test_it(self) -> None: ...
+
+    with pytest.raises(TypeError, match=r"Beside\.test_it overrides a check of Checks"):
+
+        class Mixed(Beside, Checks):
+            pass
+
     with pytest.raises(TypeError, match="for a reason"):
         overrides(" ")
 
@@ -220,12 +233,13 @@ def test_the_table_counts_by_suite_and_lack() -> None:
     table.add([], "passed")  # no check of a suite
     suite = ("ipybox_suite", "TestA")
     table.add([suite], "passed")
-    table.add([suite, ("ipybox_overridden", "why")], "passed")
+    table.add([suite, ("ipybox_overridden", "test_it: why")], "passed")
     table.add([suite], "failed")
     for _ in range(2):
         table.add([suite, ("ipybox_lacks", "exec")], "skipped")
     table.add([suite], "skipped")
-    head, row = table.lines()
+    head, row, reason = table.lines()
+    assert reason == "  overridden: test_it: why"
     assert head.split()[:4] == ["suite", "passed", "failed", "overridden"]
     assert row.split(maxsplit=4) == ["TestA", "2", "1", "1", "exec (2); for other reasons (1)"]
 
@@ -242,11 +256,16 @@ def test_new_checks_come_with_a_new_version(path: Path) -> None:
     )
 
 
-def test_the_lists_are_complete() -> None:
-    versions = {found.since for found in checks_in(BackendConformance).values()}
-    listed = {path.stem.partition("-")[2] for path in LISTS if path.stem.startswith("backend")}
+@pytest.mark.parametrize("suite", SUITES)
+def test_the_lists_are_complete(suite: str) -> None:
+    versions = {found.since for found in checks_in(SUITES[suite]).values()}
+    listed = {path.stem.partition("-")[2] for path in LISTS if path.stem.startswith(suite)}
     assert listed == versions
-    assert SUITE_VERSION in versions
+
+
+def test_the_version_is_that_of_the_newest_check() -> None:
+    checks = [found for suite in SUITES.values() for found in checks_in(suite).values()]
+    assert max(found.since for found in checks) == SUITE_VERSION
 
 
 def test_each_check_needs_what_the_contract_knows() -> None:

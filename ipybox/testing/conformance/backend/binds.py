@@ -40,11 +40,20 @@ class BindChecks(Conformance):
             await self.python(
                 "import os; os.makedirs('x/a'); open('x/a/f', 'w').close()", on=container
             )
-            (tmp_path / "a/from the host").write_text("read me")
-            code = "print(open('x/a/from the host').read())"
-            assert await self.python(code, on=container) == "read me\n"
-        found = (tmp_path / "a/f").stat()
-        assert (found.st_uid, found.st_gid) == (os.getuid(), os.getgid())
+            # For its owner alone: who runs the code is the owner.
+            (tmp_path / "a/of the host").touch(mode=0o600)
+            (tmp_path / "a/of the host").write_text("read me")
+            code = """
+                import os
+                path = "x/a/of the host"
+                print(open(path).read(), os.stat(path).st_uid == os.getuid())
+                _ = open(path, "a").write(", written")
+            """
+            assert await self.python(code, on=container) == "read me True\n"
+        assert (tmp_path / "a/of the host").read_text() == "read me, written"
+        for path in (tmp_path / "a/f", tmp_path / "a/of the host"):
+            found = path.stat()
+            assert (found.st_uid, found.st_gid) == (os.getuid(), os.getgid())
 
     @check(Capability.BINDS)
     async def test_a_single_file_can_be_bound(self, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
+from pathlib import Path
 from typing import Any
 
 from ipybox.backend import Capability
@@ -83,11 +84,14 @@ class CancelChecks(Conformance):
         await self._at_each(start)
 
     @check(seconds=180)
-    async def test_a_run_cancelled_at_any_await_leaves_nothing(self) -> None:
+    async def test_a_run_cancelled_at_any_await_leaves_nothing(self, tmp_path: Path) -> None:
         """Through the library, where nobody calls ``kill`` but itself."""
+        binds = {str(tmp_path): "x"} if Capability.BINDS in self.capabilities else None
 
         async def run(at: int | None) -> int:
-            container = ExecutionContainer(self.tag, backend=self.subject, name=self.new_name())
+            container = ExecutionContainer(
+                self.tag, backend=self.subject, name=self.new_name(), binds=binds, **self.options
+            )
             count = await interrupted_at(container.run(), at)
             if at is None or count < at:  # it had come up before
                 await container.kill()
@@ -102,6 +106,19 @@ class CancelChecks(Conformance):
                 return await interrupted_at(container.kill(), at)
 
         await self._at_each(kill)
+
+    @check(seconds=180)
+    async def test_a_stop_cancelled_at_any_await_leaves_nothing(self) -> None:
+        """Through the library, which ends it then without asking."""
+
+        async def stop(at: int | None) -> int:
+            container = ExecutionContainer(
+                self.tag, backend=self.subject, name=self.new_name(), **self.options
+            )
+            await container.run()
+            return await interrupted_at(container.stop(), at)
+
+        await self._at_each(stop)
 
     @check(Capability.ATTACH)
     async def test_an_attach_cancelled_at_any_await_does_no_harm(self) -> None:

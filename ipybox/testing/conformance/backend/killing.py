@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -62,9 +63,10 @@ class KillChecks(Conformance):
                 starting = asyncio.create_task(container.start())
                 await asyncio.wait([starting], timeout=delay)
                 await asyncio.sleep(0)  # it has begun, also without a delay
+                came_up = delay > 0 and starting.done()  # a fast machine's; the kill comes late
                 await container.kill()
                 async with asyncio.timeout(SOON_SECONDS):
-                    with pytest.raises(IpyboxError):
+                    with nullcontext() if came_up else pytest.raises(IpyboxError):
                         await starting
                 assert container.endpoint is None
             finally:

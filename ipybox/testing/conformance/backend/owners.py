@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from ipybox.backend import Capability
@@ -123,10 +124,13 @@ class OwnerChecks(Conformance):
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )  # fmt: skip
         assert owner.stdout is not None
-        line = await owner.stdout.readline()
-        assert line, "the owner did not come up; what it says stands above"
-        owner.send_signal(signal.SIGKILL)
-        await owner.wait()
+        try:
+            line = await owner.stdout.readline()
+            assert line, "the owner did not come up; what it says stands above"
+        finally:
+            with suppress(ProcessLookupError):
+                owner.send_signal(signal.SIGKILL)
+            await owner.wait()
         host, port = json.loads(line)
         return host, port
 

@@ -11,7 +11,7 @@ from ipybox.backend import Capability, Container
 from ipybox.client import ExecutionClient
 from ipybox.errors import BackendError
 from ipybox.testing.conformance.backend.inside import BURN
-from ipybox.testing.conformance.base import Conformance
+from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
 from ipybox.testing.conformance.checks import check
 
 MEBIBYTE = 1024 * 1024
@@ -75,6 +75,25 @@ class WatchingChecks(Conformance):
             with pytest.raises(BackendError):
                 await container.pause()
         assert await self.leftovers() == []
+
+    @check(Capability.PAUSE)
+    async def test_stop_of_a_paused_container(self) -> None:
+        async with self.started() as container:
+            await container.pause()
+            async with asyncio.timeout(SOON_SECONDS):
+                await container.stop()
+        assert await self.leftovers() == []
+
+    @check(Capability.PAUSE, Capability.ATTACH)
+    async def test_a_paused_container_is_one_that_runs(self) -> None:
+        async with self.started() as container:
+            await container.pause()
+            waiting = asyncio.create_task(container.wait())
+            (state,) = [i.state for i in await self.subject.list() if i.id == container.id]
+            assert state == "paused"
+            assert not (await asyncio.wait([waiting], timeout=0.5))[0]
+            await container.unpause()
+            assert await self.python("print(1)", on=container) == "1\n"
 
     @check(Capability.PAUSE, Capability.LEASES)
     async def test_a_lease_stands_still_in_a_pause(self) -> None:
