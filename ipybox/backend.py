@@ -144,7 +144,8 @@ class Container(ABC):
     async def kill(self) -> None:
         """Ends it at once and removes all that belongs to it, what its code has detached
         among it. At any time, during the start too; twice and by many is fine. Where it was
-        cancelled, it can be called again."""
+        cancelled, it can be called again. EngineGoneError where the container may run on
+        without its engine, which does not answer."""
 
     @abstractmethod
     async def wait(self) -> ExitStatus:

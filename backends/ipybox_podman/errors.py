@@ -12,7 +12,11 @@ import urllib3
 from ipybox import BackendError, EngineGoneError, EngineTimeoutError
 from ipybox.authoring import refusal
 
-FEW_IDS = ("insufficient UIDs or GIDs", "no subuid ranges", "no subgid ranges", "/etc/subuid")
+FEW_IDS = (
+    "insufficient UIDs or GIDs", "no subuid ranges", "no subgid ranges", "/etc/subuid",
+    # Where the image was there before: runc, and crun.
+    "unable to setup user: invalid argument", "cannot setresgid", "cannot setresuid",
+)  # fmt: skip
 LIMITS_TOO_HIGH = ("setting rlimit", "setrlimit")
 """As runc says it, and crun."""
 LIMITS_REMEDY = (
@@ -21,8 +25,8 @@ LIMITS_REMEDY = (
     "containers.conf, with numbers that `ulimit -Hn` and `ulimit -Hu` allow."
 )
 FEW_IDS_REMEDY = (
-    "This user has too few subordinate ids. `ipybox doctor` tells the command that adds some "
-    "which nobody else has."
+    "This user has too few subordinate ids for the users of the image. `ipybox doctor` tells the "
+    "command that adds some which nobody else has."
 )
 REMEDIES = ((FEW_IDS, FEW_IDS_REMEDY), (LIMITS_TOO_HIGH, LIMITS_REMEDY))
 

@@ -47,8 +47,17 @@ def test_errors_of_the_engine(status: int, message: str, kind: type[BackendError
     assert message in str(caught.value)
 
 
-def test_too_few_ids_are_told_with_what_mends_it() -> None:
-    error = refused("pull x", 500, "potentially insufficient UIDs or GIDs available in user")
+@pytest.mark.parametrize(
+    "message",
+    [
+        "potentially insufficient UIDs or GIDs available in user",
+        "runc: runc create failed: unable to start container process: unable to setup user: "
+        "invalid argument: OCI runtime error",
+        "crun: cannot setresgid to 1000: Invalid argument: OCI runtime error",
+    ],
+)
+def test_too_few_ids_are_told_with_what_mends_it(message: str) -> None:
+    error = refused("start x", 500, message)
     assert "`ipybox doctor` tells the command" in str(error)
 
 
