@@ -23,6 +23,7 @@ IPYBOX = "ipybox"
 STOCK = "stock gateway"
 RAW = "raw ZMQ"
 
+RUN_SECONDS = 600.0
 LIMITS = OutputLimits(text=256 * 1024 * 1024)
 
 
@@ -41,7 +42,7 @@ class ClientKernel:
         self.client = client
 
     async def run(self, code: str) -> str:
-        return (await self.client.execute(code, timeout=600)).stdout
+        return (await self.client.execute(code, timeout=RUN_SECONDS)).stdout
 
 
 class ZmqKernel:
@@ -68,7 +69,8 @@ class ZmqKernel:
                 elif message["content"].get("execution_state") == "idle":
                     return
 
-        await asyncio.gather(reply(), output())
+        async with asyncio.timeout(RUN_SECONDS):  # it may lose what it is waited for
+            await asyncio.gather(reply(), output())
         return "".join(text)
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import httpx
 
 POLL_SECONDS = 0.002
+START_SECONDS = 120.0
+STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,10 @@ class RuntimeGateway:
         """Returns once its fork server takes orders. The gateway must answer already."""
         headers = {"Authorization": f"token {self.token}"}
         url = f"http://127.0.0.1:{self.port}/ipybox/v1/status"
-        async with httpx.AsyncClient(headers=headers, trust_env=False) as http:
+        async with (
+            asyncio.timeout(START_SECONDS),
+            httpx.AsyncClient(headers=headers, trust_env=False) as http,
+        ):
             while not (await http.get(url)).json()["fork_server_ready"]:
                 await asyncio.sleep(POLL_SECONDS)
 
@@ -69,11 +74,22 @@ async def stock_gateway(token: str) -> AsyncIterator[int]:
         yield port
     finally:
         process.terminate()
-        await process.wait()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:  # a SIGTERM that comes just as it has come up is lost to it
+            process.kill()
+            await process.wait()
 
 
 async def until_it_answers(port: int) -> None:
-    """Returns once the gateway answers HTTP; asks every few milliseconds."""
+    """Returns once the gateway answers HTTP; asks every few milliseconds. TimeoutError where it
+    does not within START_SECONDS."""
+    async with asyncio.timeout(START_SECONDS):
+        await _until_it_answers(port)
+
+
+async def _until_it_answers(port: int) -> None:
     while True:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)

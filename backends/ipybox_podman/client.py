@@ -122,13 +122,13 @@ class SharedClient:
     def _connect(self, url: str) -> podman.PodmanClient:
         try:
             client = podman.PodmanClient(base_url=url, version=API, max_pool_size=self._connections)
-        except ValueError as error:
-            raise BackendUnavailableError(
-                f"{url!r} is no address of a Podman engine: {error}. Write unix:///PATH, "
-                "ssh://USER@HOST/PATH or tcp://HOST:PORT."
-            ) from error
         # It reads Podman's settings, and lets out whatever is wrong with them.
         except Exception as error:
+            if type(error) is ValueError:  # of its own, and not of what it reads with
+                raise BackendUnavailableError(
+                    f"{url!r} is no address of a Podman engine: {error}. Write unix:///PATH, "
+                    "ssh://USER@HOST/PATH or tcp://HOST:PORT."
+                ) from error
             raise BackendUnavailableError(
                 f"podman-py can't be used for {url!r}: {type(error).__name__}: {error}. Are "
                 "containers.conf and podman-connections.json well-formed?"

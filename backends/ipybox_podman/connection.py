@@ -250,6 +250,7 @@ class Connection:
                 try:
                     owner = (await asyncio.to_thread(os.stat, unquote(own.netloc))).st_uid
                 except OSError as error:
+                    await asyncio.to_thread(self._client.forget)
                     raise EngineGoneError(f"The Podman engine has gone: {error}") from error
                 self._surroundings = Surroundings(rootless=owner != 0)
             else:

@@ -90,8 +90,9 @@ class Listener:
                 _check_own(shared)
                 self.path.parent.mkdir(mode=0o700, exist_ok=True)
             except FileNotFoundError as error:  # the last of the others has just removed it
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or not shared.parent.is_dir():
                     raise self._failed(str(error)) from error
+                time.sleep(STEP_SECONDS)
             except OSError as error:
                 raise self._failed(str(error)) from error
             else:

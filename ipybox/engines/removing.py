@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from ipybox.errors import (
     BackendError,
+    BackendUnavailableError,
     ContainerNotFoundError,
     EngineGoneError,
     EngineTimeoutError,
@@ -26,21 +27,22 @@ async def until_gone(
 ) -> None:
     """Calls ``remove`` until it has worked, or the container has gone.
 
-    An engine that is gone has taken its containers along; unless they outlive it, and another
-    answers within ``engine_is_back_in`` seconds. EngineGoneError where none does.
+    An engine that is gone has taken its containers along; unless they outlive it, and it
+    answers again within ``engine_is_back_in`` seconds. EngineGoneError where it does not.
     """
-    begun = time.monotonic()
-    deadline = begun + seconds
+    deadline = time.monotonic() + seconds
+    away_since: float | None = None
     while True:
         try:
             await remove()
         except ContainerNotFoundError:
             return
-        except EngineGoneError:
-            if not engine_is_back_in:
+        except BackendUnavailableError as error:
+            if not engine_is_back_in and isinstance(error, EngineGoneError):
                 return
-            if time.monotonic() > begun + engine_is_back_in:
-                raise
+            away_since = away_since or time.monotonic()
+            if time.monotonic() > away_since + engine_is_back_in:
+                raise EngineGoneError(f"The container may run on. {error}") from error
             await asyncio.sleep(AGAIN_SECONDS)
         except EngineTimeoutError:
             raise

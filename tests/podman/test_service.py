@@ -1,8 +1,8 @@
 """Where Podman is found, and the service that is started where none runs."""
 
 import asyncio
+import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,13 +13,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from ipybox_podman import listener, sockets
+from ipybox_podman import engine, listener, sockets
 from ipybox_podman.backend import PodmanBackend
 from ipybox_podman.service import private_service
 
 from ipybox import (
     Availability,
     BackendUnavailableError,
+    Capability,
+    EngineGoneError,
     ExecutionClient,
     ExecutionContainer,
 )
@@ -164,10 +166,10 @@ async def test_the_doctor_tells_of_this_host(podman: str) -> None:
 
 
 async def test_the_doctor_where_nobody_answers(podman: str, tmp_path: Path) -> None:
-    engine, *_ = await PodmanBackend(url=f"unix://{tmp_path}/none").diagnose()
-    assert engine.level == "error"
-    assert "no such socket" in engine.found
-    assert engine.remedy and "doctor" not in engine.remedy
+    found, *_ = await PodmanBackend(url=f"unix://{tmp_path}/none").diagnose()
+    assert (found.name, found.level) == ("engine", "error")
+    assert "no such socket" in found.found
+    assert found.remedy and "doctor" not in found.remedy
 
 
 async def test_a_container_is_removed_though_the_service_is_killed_meanwhile(
@@ -184,6 +186,57 @@ async def test_a_container_is_removed_though_the_service_is_killed_meanwhile(
             await killing
         assert own not in [info.id for info in await backend.list()]
         assert service_of(backend).pid != first.pid
+
+
+async def test_a_named_service_that_comes_back_or_stays_away(
+    podman: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was asked to remove is removed, or said to run on."""
+    monkeypatch.setattr(engine, "AWAY_SECONDS", 2.0)
+    running = private_service("podman")
+    await asyncio.to_thread(running.ensure)
+    monkeypatch.setenv("CONTAINER_HOST", running.url)
+
+    async def without_it(seconds: float, container: ExecutionContainer) -> None:
+        await asyncio.to_thread(running._end)
+        killing = asyncio.create_task(container.kill())
+        await asyncio.wait([killing], timeout=seconds)
+        await asyncio.to_thread(running.ensure)
+        await killing
+
+    try:
+        async with PodmanBackend() as backend:
+            async with ExecutionContainer(backend=backend) as container:
+                own = container.id
+                await without_it(0.5, container)
+            assert own not in [info.id for info in await backend.list()]
+            container = ExecutionContainer(backend=backend)
+            await container.run()
+            own = container.id
+            with pytest.raises(EngineGoneError, match=r"may run on.*no such socket"):
+                await without_it(10.0, container)
+            await backend.remove(own)
+    finally:
+        await asyncio.to_thread(running.stop)
+
+
+async def test_a_paused_container_runs_on_though_the_service_was_killed(
+    backend: PodmanBackend,
+) -> None:
+    if Capability.PAUSE not in backend.capabilities:
+        pytest.skip("no pausing for this user")
+    async with ExecutionContainer(backend=backend) as container:
+        ending = asyncio.ensure_future(container.wait())
+        await container.pause()
+        first = service_of(backend)
+        first.kill()
+        first.wait()
+        await container.stats()  # by another service
+        assert not (await asyncio.wait([ending], timeout=1.5))[0]
+        await container.unpause()
+        async with ExecutionClient(container.port) as client:
+            assert (await client.execute("print(1)")).text == "1"
+        ending.cancel()
 
 
 async def test_no_podman_at_all(no_service: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,7 +316,10 @@ async def test_a_service_does_not_outlive_an_owner_that_was_killed(no_service: s
     while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
         await asyncio.sleep(0.1)
     # Empty now, and else there until the next one comes.
-    shutil.rmtree(listener._folder(), ignore_errors=True)
+    for folder in listener._folder().glob(f"{owner.pid}-*"):
+        folder.rmdir()
+    with contextlib.suppress(OSError):  # unless there are others
+        listener._folder().rmdir()
     try:
         assert not Path(f"/proc/{pid}").exists()
     finally:

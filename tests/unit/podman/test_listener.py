@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ipybox_podman.listener import Listener
+
+from ipybox import BackendUnavailableError
 
 SLOW = """
 import socket, sys, time
@@ -31,12 +34,20 @@ def make_listener() -> Listener:
 
 
 @pytest.fixture
-def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A runtime folder, with a name that is short enough for sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="r-"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    yield folder
+    folder.rmdir()  # it is empty
+
+
+@pytest.fixture
+def listener(runtime: Path) -> Iterator[Listener]:
     listener = make_listener()
+    assert listener.path.is_relative_to(runtime)
     yield listener
     listener.stop()
-    assert list(tmp_path.iterdir()) == []
 
 
 def check_listens(listener: Listener) -> None:
@@ -81,8 +92,20 @@ def test_a_folder_that_was_left_is_removed(listener: Listener) -> None:
 
 
 def test_a_runtime_folder_of_somebody_else_is_passed_by(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(os, "access", lambda path, mode: path != str(tmp_path))
-    assert not make_listener().path.is_relative_to(tmp_path)
+    assert make_listener().path.is_relative_to(runtime)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != str(runtime))
+    assert not make_listener().path.is_relative_to(runtime)
+
+
+def test_a_runtime_folder_that_has_gone_meanwhile(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = make_listener()
+    runtime.rmdir()
+    try:
+        with pytest.raises(BackendUnavailableError, match="did not come up"):
+            listener.ensure()
+    finally:
+        runtime.mkdir()

@@ -13,6 +13,8 @@ from ipybox.errors import IpyboxError
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check
 
+SECONDS = 600.0
+"""For all tries of one check, each with a start."""
 POINTS = 32
 """More than the built-in backends have awaits. Of a longer work so many are tried, spread over
 all of it."""
@@ -70,7 +72,7 @@ def points(count: int) -> list[int]:
 
 
 class CancelChecks(Conformance):
-    @check(seconds=180)
+    @check(seconds=SECONDS)
     async def test_a_start_cancelled_at_any_await_leaves_nothing(self) -> None:
         async def start(at: int | None) -> int:
             container = await self.subject.create(self.spec())
@@ -82,7 +84,7 @@ class CancelChecks(Conformance):
 
         await self._at_each(start)
 
-    @check(seconds=180)
+    @check(seconds=SECONDS)
     async def test_a_run_cancelled_at_any_await_leaves_nothing(self, tmp_path: Path) -> None:
         """Through the library, where nobody calls ``kill`` but itself."""
         binds = {str(tmp_path): "x"} if Capability.BINDS in self.capabilities else None
@@ -98,7 +100,7 @@ class CancelChecks(Conformance):
 
         await self._at_each(run)
 
-    @check(seconds=180)
+    @check(seconds=SECONDS)
     async def test_a_kill_cancelled_at_any_await_can_be_called_again(self) -> None:
         async def kill(at: int | None) -> int:
             async with self.started() as container:
@@ -106,7 +108,7 @@ class CancelChecks(Conformance):
 
         await self._at_each(kill)
 
-    @check(seconds=180)
+    @check(seconds=SECONDS)
     async def test_a_stop_cancelled_at_any_await_leaves_nothing(self) -> None:
         """Through the library, which ends it then without asking."""
 
