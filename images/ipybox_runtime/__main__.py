@@ -13,6 +13,7 @@ the lease stands for that, and a process is put above the gateway that holds it
 """
 
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -129,10 +130,14 @@ def run_gateway(config: GatewayConfig, listener: socket.socket, renewal: int | N
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     def ready() -> None:
+        gc.freeze()  # what was imported stays
+        gc.enable()
         line = json.dumps({"event": "ready", "port": port, "runtime": RUNTIME_VERSION})
         os.write(events, line.encode() + b"\n")
 
     with forking(config) as path:
+        # An eighth of the imports' time would be looking for garbage, which there is hardly any of.
+        gc.disable()
         block_slow_imports()
         from ipybox_runtime.gateway.app import serve
 

@@ -42,6 +42,7 @@ FIRST_CELL = (
 
 def preload() -> list[str]:
     """Imports all of it, and the user's own; returns what could not be imported, and why."""
+    gc.disable()  # one collection at the end will do
     from ipybox_runtime.kernel.app import prepare_shell
 
     for name in FIRST_CELL:
@@ -51,6 +52,7 @@ def preload() -> list[str]:
     failed = [failure for name in wanted if name and (failure := _import(name))]
     gc.collect()
     gc.freeze()  # a collection in a kernel would else copy every page
+    gc.enable()
     return failed
 
 
