@@ -57,9 +57,9 @@ grep -q "^debugpy" {CONTEXT}/requirements.txt ||
 # a gateway and a kernel import is compiled once, and not at each start.
 COMPILE_IMPORTED = """
 import os, py_compile, sys
-from ipybox_runtime.imports import block_slow_imports
-block_slow_imports()
-import ipybox_runtime.__main__, ipybox_runtime.gateway.app
+import ipybox_runtime.__main__
+from ipybox_runtime.imports import import_gateway
+import_gateway()
 from ipybox_runtime.kernel.preload import preload
 preload()
 for module in list(sys.modules.values()):

@@ -28,7 +28,7 @@ from typing import Any
 
 from ipybox_runtime import RUNTIME_VERSION
 from ipybox_runtime.config import GatewayConfig
-from ipybox_runtime.imports import block_slow_imports
+from ipybox_runtime.imports import import_gateway
 from ipybox_runtime.init import supervise
 from ipybox_runtime.probe import probe
 
@@ -138,11 +138,11 @@ def run_gateway(config: GatewayConfig, listener: socket.socket, renewal: int | N
     with forking(config) as path:
         # An eighth of the imports' time would be looking for garbage, which there is hardly any of.
         gc.disable()
-        block_slow_imports()
-        from ipybox_runtime.gateway.app import serve
-
+        app = import_gateway()
         owner = None if config.contained else sys.stdin.fileno()
-        serve(config, listener, fork_server=path, on_ready=ready, owner_fd=owner, renewal=renewal)
+        app.serve(
+            config, listener, fork_server=path, on_ready=ready, owner_fd=owner, renewal=renewal
+        )
     return 0
 
 
