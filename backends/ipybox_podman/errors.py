@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import podman.errors
 import requests
 import urllib3
+from podman.api.uds import UDSSocket
 
 from ipybox import BackendError, EngineGoneError, EngineTimeoutError
 from ipybox.authoring import refusal
@@ -47,6 +49,7 @@ def engine_call(what: str, seconds: float | None) -> Iterator[None]:
         if isinstance(error.__cause__, requests.Timeout | TimeoutError):
             raise timed_out(what, seconds) from error
         if error.response is None:
+            _close_unconnected(error)
             raise EngineGoneError(
                 f"The Podman engine can't be reached to {what}: {_innermost(error)}"
             ) from error
@@ -77,6 +80,16 @@ def timed_out(what: str, seconds: float | None) -> EngineTimeoutError:
     return EngineTimeoutError(
         f"The Podman engine did not {what} {limit}. Is it overloaded, or stopped?"
     )
+
+
+def _close_unconnected(error: BaseException) -> None:
+    """podman-py leaves a socket open that it could not connect."""
+    cause: BaseException | None = error
+    while cause is not None:
+        for frame, _ in traceback.walk_tb(cause.__traceback__):
+            if isinstance(found := frame.f_locals.get("self"), UDSSocket):
+                found.close()
+        cause = cause.__cause__ or cause.__context__
 
 
 def _innermost(error: BaseException) -> str:

@@ -189,13 +189,12 @@ async def test_a_container_is_removed_though_the_service_is_killed_meanwhile(
 
 
 async def test_a_named_service_that_comes_back_or_stays_away(
-    podman: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    no_service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it was asked to remove is removed, or said to run on."""
     monkeypatch.setattr(engine, "AWAY_SECONDS", 2.0)
     running = private_service("podman")
     await asyncio.to_thread(running.ensure)
-    monkeypatch.setenv("CONTAINER_HOST", running.url)
 
     async def without_it(seconds: float, container: ExecutionContainer) -> None:
         await asyncio.to_thread(running._end)
@@ -205,7 +204,7 @@ async def test_a_named_service_that_comes_back_or_stays_away(
         await killing
 
     try:
-        async with PodmanBackend() as backend:
+        async with PodmanBackend(url=running.url) as backend:
             async with ExecutionContainer(backend=backend) as container:
                 own = container.id
                 await without_it(0.5, container)

@@ -52,7 +52,8 @@ class Engine:
                 connection.sendall(UPGRADED if b"/attach" in request else ANSWER)
 
     def close(self) -> None:
-        self._server.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # it was closed before
+            self._server.shutdown(socket.SHUT_RDWR)
         for one in [self._server, *self.connections]:
             one.close()
 
@@ -94,6 +95,21 @@ async def test_streams_hold_no_connection_but_their_own(
     closing.cancel()
     await asyncio.wait([closing])
     assert left_open(engine) == before
+
+
+async def test_an_engine_that_has_gone_leaves_nothing_open(
+    engine: Engine, connection: Connection
+) -> None:
+    await connection.call("ask", "get", "/anything")
+    engine.close()
+    gc.disable()  # what is left has to be closed, and not to be found
+    try:
+        with pytest.raises(EngineGoneError) as caught:
+            await connection.call("ask", "get", "/anything")
+        assert left_open(engine) == []
+        assert caught.value.__cause__ is not None
+    finally:
+        gc.enable()
 
 
 async def test_a_call_that_outlives_its_backend_leaves_nothing(
