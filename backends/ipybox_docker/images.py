@@ -89,8 +89,10 @@ async def build(connection: Connection, context: BuildContext) -> AsyncIterator[
     image_id = ""
     try:
         async with engine_call(f"build the image {context.tags[0]}", SILENCE_SECONDS):
+            # Without a name: where it is broken off just as a step begins, the engine may go on
+            # to the end.
             stream = connection.docker.images.build(
-                fileobj=io.BytesIO(pack(context)), encoding="identity", tag=context.tags[0],
+                fileobj=io.BytesIO(pack(context)), encoding="identity",
                 labels=dict(context.labels), rm=True, forcerm=True, stream=True,
             )  # fmt: skip
             async for item in stream:
@@ -105,7 +107,7 @@ async def build(connection: Connection, context: BuildContext) -> AsyncIterator[
         raise not_built(context.tags[0], _cause(error), step, tail) from error
     if not image_id:
         raise ImageBuildError(f"The engine broke off the build of {context.tags[0]}.", tail)
-    for tag in context.tags[1:]:
+    for tag in context.tags:
         repository, version = split_name(tag)
         async with engine_call(f"name the image {tag}"):
             await connection.docker.images.tag(image_id, repo=repository, tag=version or "latest")

@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 import pytest
 
 from ipybox.backend import Capability
-from ipybox.errors import ImageBuildError, ImageError, ImageNotFoundError
+from ipybox.errors import ImageBuildError, ImageNotFoundError
 from ipybox.image import PROTOCOL_LABEL, BuildContext, BuildEvent
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check
@@ -125,7 +125,7 @@ class ImageChecks(Conformance):
             )  # fmt: skip
         finally:
             for tag in tags:
-                with suppress(ImageError):  # the check has removed it, or it never was
+                with suppress(ImageNotFoundError):  # the check has removed it, or it never was
                     await self.subject.remove_image(tag)
 
     async def _build(self, context: BuildContext) -> list[BuildEvent]:
