@@ -203,8 +203,10 @@ async def test_a_process_that_is_left_behind(client: ExecutionClient, faults: Tr
     for _ in range(3):
         code = """
             import os, subprocess
-            left = subprocess.Popen(["yes"], start_new_session=True)
-            print("left", left.pid)
+            left = subprocess.Popen(["sh", "-c", "read _; exec yes"], stdin=subprocess.PIPE,
+                                    start_new_session=True)
+            print("left", left.pid, flush=True)  # what comes behind may be more than the cap
+            left.stdin.write(b"\\n"); left.stdin.flush()
             os._exit(1)
         """
         error = await faults.expect(KernelDiedError, client.execute(code))
