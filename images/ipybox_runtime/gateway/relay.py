@@ -76,7 +76,8 @@ class Relay:
         self._gulp: asyncio.TimerHandle | None = None
         self._last_read = 0.0
         self._in_a_row = 0
-        self._text_only = True
+        self._had_text = self._had_message = False
+        """Of the last read."""
 
     @property
     def max_message(self) -> int:
@@ -155,9 +156,11 @@ class Relay:
 
     def _readable(self) -> None:
         now = time.monotonic()
-        quick = now - self._last_read < CALM_SECONDS
-        self._in_a_row = self._in_a_row + 1 if quick and self._text_only else 0
-        self._text_only = True
+        if self._had_message or now - self._last_read >= CALM_SECONDS:
+            self._in_a_row = 0
+        elif self._had_text:  # a mark alone counts neither way: its message is on its way
+            self._in_a_row += 1
+        self._had_text = self._had_message = False
         self._read()
         self._last_read = time.monotonic()
         if self._in_a_row > READS_IN_A_ROW and self._reading:
@@ -231,7 +234,7 @@ class Relay:
         self._flush_text()
 
     def _pass_message(self, message: Packet) -> None:
-        self._text_only = False
+        self._had_message = True
         if message.data == HELLO:
             if not self.hello.done():
                 self.hello.set_result(None)
@@ -264,6 +267,7 @@ class Relay:
         whole = len(data) - _cut_character(data)
         self._tails[lane] = data[whole:]
         if text := data[:whole].decode("utf-8", "replace"):
+            self._had_text = True
             content = {"name": LANE_NAMES[lane], "text": text}
             self._on_frame(self.message(parent, "stream", content))
 
