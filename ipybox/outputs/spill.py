@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -59,7 +60,7 @@ class Spill:
             self._writing = asyncio.create_task(self._write_all(), name="ipybox spill")
 
     async def flush(self) -> None:
-        """Returns when all is written. Raises what the disk had against it."""
+        """Returns when nothing waits. Raises SpillError with what the file had against it."""
         while self._writing is not None:
             await asyncio.wait([self._writing])
         if self._failure is not None:
@@ -69,35 +70,62 @@ class Spill:
             ) from self._failure
 
     async def close(self) -> None:
-        """Writes what waits, and closes a file that was made here."""
-        try:
-            await self.flush()
-        finally:
-            if self._folder is not None and self._file is not None:
-                file, self._file = self._file, None
-                await asyncio.to_thread(file.close)
+        """Writes what waits, buffers included, and closes a file that was made here."""
+        while self._writing is not None:
+            await asyncio.wait([self._writing])
+        # Even now the disk may refuse what Python has held back.
+        await self._in_thread(self._end)
+        await self.flush()
 
     async def _write_all(self) -> None:
         try:
             while self._waiting:
                 texts, self._waiting, self._size = self._waiting, [], 0
                 if self._failure is None:
-                    try:
-                        await asyncio.to_thread(self._write, "".join(texts))
-                    except (OSError, ValueError, TypeError) as error:
-                        self._failure = error
+                    await self._in_thread(self._write, "".join(texts))
         finally:
             self._writing = None
+
+    async def _in_thread(self, work: Callable[..., None], *arguments: str) -> None:
+        try:
+            await asyncio.to_thread(work, *arguments)
+        except Exception as error:  # an open file is anybody's code
+            self._failure = self._failure or error
 
     def _write(self, text: str) -> None:
         if self._file is None:
             assert self._folder is not None
             self._file = _new_file(self._folder)
             self.path = Path(self._file.name)
-        if isinstance(self._file, io.RawIOBase | io.BufferedIOBase):
-            self._file.write(text.encode(errors="replace"))
+        if _is_binary(self._file):
+            _write_bytes(self._file, text.encode(errors="replace"))
         else:
             self._file.write(text)
+
+    def _end(self) -> None:
+        if self._file is None:
+            return
+        if self._folder is not None:
+            file, self._file = self._file, None
+            file.close()
+        elif callable(getattr(self._file, "flush", None)):
+            self._file.flush()
+
+
+def _is_binary(file: Any) -> bool:
+    # Temporary files are wrappers, of no class of io's.
+    return isinstance(file, io.RawIOBase | io.BufferedIOBase) or "b" in str(
+        getattr(file, "mode", "")
+    )
+
+
+def _write_bytes(file: Any, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:  # a file without a buffer takes as much as it likes
+        taken = file.write(rest)
+        if taken is None:
+            raise BlockingIOError("the file is not blocking, and takes no more")
+        rest = rest[taken:]
 
 
 def _new_file(folder: Path) -> IO[str]:

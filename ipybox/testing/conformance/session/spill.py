@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,9 @@ class SpillChecks(SessionChecks):
             await client.execute("print('ü')", spill=text)
             await client.execute("print('ü')", spill=binary)
             assert (text.getvalue(), binary.getvalue()) == ("ü\n", b"\xc3\xbc\n")
+            with tempfile.NamedTemporaryFile() as temporary:
+                await client.execute("print('ü')", spill=temporary)
+                assert Path(temporary.name).read_bytes() == b"\xc3\xbc\n"  # no longer in a buffer
 
     @check()
     async def test_spill_of_an_execution_that_fails(self, tmp_path: Path) -> None:
@@ -59,7 +64,18 @@ class SpillChecks(SessionChecks):
             closed.close()
             with pytest.raises(SpillError, match="closed"):
                 await client.execute("print(1)", spill=closed)
-            with pytest.raises(SpillError):
-                with open("/dev/full", "w") as full:
-                    await client.execute("print('x' * 100_000)", spill=full)
+            assert (await client.execute("2")).text == "2"
+
+    @check()
+    @pytest.mark.parametrize("size", [1, 100_000])
+    async def test_spill_to_a_full_disk(self, size: int) -> None:
+        async with self.client() as client:
+            # A small text would stay in the file's buffer, and its loss would not be told.
+            full = open("/dev/full", "w")  # noqa: SIM115 - its closing fails too
+            try:
+                with pytest.raises(SpillError, match="No space left"):
+                    await client.execute(f"print('x' * {size})", spill=full)
+            finally:
+                with contextlib.suppress(OSError):
+                    full.close()
             assert (await client.execute("2")).text == "2"
