@@ -31,7 +31,9 @@ InputCallback = Callable[[str, bool], str | Awaitable[str]]
 coroutine function runs in a thread."""
 
 BEGIN_SECONDS = 1.0
-UNDO_SECONDS = 5.0
+PATIENT_BEGIN_SECONDS = 10.0
+"""Where the interrupt is the caller's, and sent once."""
+UNDO_SECONDS = 30.0
 """How long a cancelled start waits for the gateway's answer, to delete the kernel."""
 
 log = logging.getLogger(__name__)
@@ -155,16 +157,18 @@ class KernelSession:
     async def interrupt(self) -> None:
         """Interrupts what runs."""
         async with self.interrupting:
-            await self.interrupt_only(self._running)
+            await self.interrupt_only(self._running, PATIENT_BEGIN_SECONDS)
 
-    async def interrupt_only(self, execution: Runnable | None) -> None:
+    async def interrupt_only(
+        self, execution: Runnable | None, begin_seconds: float = BEGIN_SECONDS
+    ) -> None:
         """Interrupts this execution, if it runs. Whoever calls it holds ``interrupting``."""
         if execution is not None:
             if self._running is not execution or execution.done:
                 return
             # A kernel that has not begun yet ignores an interrupt.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(BEGIN_SECONDS):
+                async with asyncio.timeout(begin_seconds):
                     await execution.wait_begun()
         await self._gateway.interrupt_kernel(self.kernel_id)
 

@@ -3,12 +3,13 @@
 import contextvars
 import os
 import select
+import signal
 import socket
 import struct
 import sys
 import threading
 import time
-from _thread import interrupt_main, start_new_thread
+from _thread import start_new_thread
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import get_ident
@@ -21,6 +22,8 @@ EXIT_CUT_OFF = 70  # sysexits, EX_SOFTWARE: the code closed what leads to the ga
 SEND_FLAGS = socket.MSG_DONTWAIT if sys.platform == "linux" else 0
 DELIMITER = b"<IDS|MSG>"
 AGAIN_SECONDS = 0.01
+ECHO_SECONDS = 0.005
+"""An interrupt so soon after one that was raised is the same: who asks again may be late."""
 PATIENCE_SECONDS = 0.5
 """How long an interrupt waits at most for code of the user's to run."""
 
@@ -46,12 +49,13 @@ class Outlet:
         self._marks = Marks(secret)
         self.owned = True
         """Whether this is the kernel's own process, and no fork of it."""
-        self._main_thread = threading.main_thread().ident
+        self._main_thread = threading.main_thread().ident or get_ident()
         self._barrier = 0
         self.parent = NO_PARENT
         self._lock = threading.RLock()
         self._writing = False  # the main thread, where an interrupt would lose or double text
         self._interrupted = 0.0  # since when an interrupt waits for its moment
+        self._raised = 0.0  # when one was, last
         self.in_user_code: Callable[[FrameType | None], bool] = lambda _frame: True
         self.before_message: Callable[[], None] = lambda: None
         os.register_at_fork(
@@ -102,12 +106,12 @@ class Outlet:
     def interrupt(self, _signum: int, frame: FrameType | None) -> None:
         """The handler of SIGINT: raises KeyboardInterrupt in the user's code alone. In
         mid-write it would lose text, and in the kernel's own code the answer."""
-        if not self._raises(frame):
+        if time.monotonic() > self._raised + ECHO_SECONDS and not self._raises(frame):
             self._ask_again()
 
     def forget_interrupt(self) -> None:
         """What it was meant for has ended, or has not begun."""
-        self._interrupted = 0.0
+        self._interrupted = self._raised = 0.0
 
     def start(self) -> None:
         """Part of the interface of ipykernel's thread: there is none."""
@@ -167,7 +171,7 @@ class Outlet:
         late = waiting and time.monotonic() - waiting > PATIENCE_SECONDS
         if self._writing or not (late or self.in_user_code(frame)):
             return False
-        self._interrupted = 0.0
+        self._interrupted, self._raised = 0.0, time.monotonic()
         raise KeyboardInterrupt
 
     def _ask_again(self) -> None:
@@ -181,8 +185,10 @@ class Outlet:
     def _insist(self) -> None:
         while self._interrupted:
             time.sleep(AGAIN_SECONDS)
-            if self._interrupted:
-                interrupt_main()
+            # The code may have put another handler there, or none.
+            if self._interrupted and signal.getsignal(signal.SIGINT) == self.interrupt:
+                # Not interrupt_main(): that wakes no call which the code has begun meanwhile.
+                signal.pthread_kill(self._main_thread, signal.SIGINT)
 
     def _try_write(
         self, pipe: int | None, data: bytes, taken: tuple[bytearray, int] | None
