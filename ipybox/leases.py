@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from ipybox.errors import GatewayError
 from ipybox.kernel.gateway import Gateway
@@ -37,9 +38,10 @@ class LeaseKeeper:
     def _run(self) -> None:
         # At once: who attaches to a container has to show that it is held.
         while not self._stop.is_set():
+            begun = time.monotonic()
             try:
                 self._gateway.renew_lease(self._owner, min(self._interval, MAX_CALL_SECONDS))
             except GatewayError as error:
                 if not self._stop.is_set():
                     log.warning("a lease was not renewed: %s", error)
-            self._stop.wait(self._interval)
+            self._stop.wait(max(0.0, begun + self._interval - time.monotonic()))

@@ -100,6 +100,7 @@ def main() -> int:
     line = sys.stdin.readline()
     signal.alarm(0)
     if not line:
+        print("ipybox: no settings came; ipybox writes them to standard input", file=sys.stderr)
         return 0
     try:
         config = GatewayConfig.from_json(line)

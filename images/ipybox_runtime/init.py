@@ -17,6 +17,8 @@ from ipybox_runtime.memory import out_of_memory_kills
 EXIT_LEASE = 75  # sysexits, EX_TEMPFAIL
 STOP_SECONDS = 5.0
 TICK_SECONDS = 1.0
+START_SECONDS = 60.0
+"""Nobody can renew a lease before the gateway answers: so long it may take, or as its lease."""
 OUT_OF_MEMORY = b'{"event": "out_of_memory"}\n'
 """Said by process 1: some engines do not notice why the gateway was killed."""
 FROZEN_SECONDS = 3.0
@@ -26,7 +28,8 @@ FROZEN_SECONDS = 3.0
 def supervise(gateway: int, lease_fd: int, lease_seconds: float) -> int:
     """Returns the exit code when the process ``gateway`` has ended, or the lease has.
 
-    A byte on ``lease_fd`` renews the lease. 0 seconds: there is none.
+    A byte on ``lease_fd`` renews the lease: the gateway's first says that it answers.
+    0 seconds: there is none.
     """
     woken, waker = os.pipe()
     for end in (woken, waker):
@@ -42,7 +45,7 @@ def supervise(gateway: int, lease_fd: int, lease_seconds: float) -> int:
         signal.signal(signum, stop)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     kills = out_of_memory_kills()
-    deadline = time.monotonic() + lease_seconds
+    deadline = time.monotonic() + max(lease_seconds, START_SECONDS)
     watched = [woken, lease_fd]
     while True:
         before = time.monotonic()

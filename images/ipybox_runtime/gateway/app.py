@@ -119,6 +119,7 @@ async def _serve(
     app.kernel_manager.fork_server = fork_server
     watch = asyncio.create_task(_watch_fork_server(app.kernel_manager), name="fork server")
     app.kernel_manager.absence_seconds = config.absence_seconds
+    app.lease.begin()
     on_ready()
     try:
         await stopping.wait()

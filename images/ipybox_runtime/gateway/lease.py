@@ -35,11 +35,15 @@ class Lease:
             return None
         return max(0.0, self.seconds - (time.monotonic() - self._renewed))
 
-    def renew(self, owner: str) -> None:
+    def begin(self) -> None:
+        """The clock starts: from now on it can be renewed."""
         self._renewed = time.monotonic()
         if self._fd is not None:
             with contextlib.suppress(OSError):
                 os.write(self._fd, b".")
+
+    def renew(self, owner: str) -> None:
+        self.begin()
         if owner != self._owner and self._run_folder is not None:
             self._owner = owner
             with contextlib.suppress(OSError):
