@@ -16,6 +16,7 @@ from ipybox import (
     Availability,
     ContainerInfo,
     ContainerSpec,
+    EngineGoneError,
     ExitStatus,
     Stats,
 )
@@ -92,7 +93,14 @@ class DockerEngine(Engine):
             async with engine_call(f"remove the container {ref}", REMOVE_SECONDS):
                 await self._container(ref).delete(force=True, v=True)
 
-        await until_gone(delete, REMOVE_SECONDS)
+        async def listed() -> bool:
+            # From another index of the engine's than the one that finds a container.
+            try:
+                return bool(await self._containers(id=ref.id))
+            except EngineGoneError:
+                return False
+
+        await until_gone(delete, REMOVE_SECONDS, listed=listed)
 
     async def inspect(self, container: str) -> Inspection:
         async with engine_call(f"inspect the container {container}"):
@@ -109,11 +117,7 @@ class DockerEngine(Engine):
         return exit_status(code, out_of_memory=oom)
 
     async def list(self) -> Sequence[ContainerInfo]:
-        async with engine_call("list its containers"):
-            found = await self.connection.docker._query_json(
-                "containers/json",
-                params={"all": "1", "filters": json.dumps({"label": [CONTAINER_LABEL]})},
-            )
+        found = await self._containers(label=CONTAINER_LABEL)
         return [
             ContainerInfo(
                 id=item["Id"],
@@ -126,6 +130,14 @@ class DockerEngine(Engine):
             )
             for item in found
         ]
+
+    async def _containers(self, **filters: str) -> Any:
+        """What the engine tells of those that fit, whatever their state."""
+        wanted = json.dumps({name: [value] for name, value in filters.items()})
+        async with engine_call("list its containers"):
+            return await self.connection.docker._query_json(
+                "containers/json", params={"all": "1", "filters": wanted}
+            )
 
     async def logs(self, ref: Ref, tail: int) -> Sequence[str]:
         async with engine_call(f"tell the log of {ref}"):
@@ -176,7 +188,7 @@ class DockerEngine(Engine):
             "until": f"{time.time():.6f}",
             "filters": json.dumps({"container": [ref.id], "event": ["oom"]}),
         }
-        async with engine_call(f"tell why {ref} ended", 5):
+        async with engine_call(f"tell why {ref} ended"):
             async with self.connection.docker._query("events", params=params) as response:
                 return bool((await response.text()).strip())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+from typing import Any
 
 from aiodocker.stream import Stream
 
@@ -38,16 +40,38 @@ class DockerStreams(Streams):
 
     async def write(self, data: bytes) -> None:
         async with engine_call(f"write to {self._what}", None):
-            await self._stream.write_in(data)
+            rest = self._send(data)
+            if rest:
+                await self._stream.write_in(rest)
+
+    def _send(self, data: bytes) -> bytes:
+        """Writes what there is room for, returns the rest. Where a transport's own write
+        fails, it drops what was not read yet: the last words of a container."""
+        transport = self._transport
+        if (
+            transport is None
+            or transport.get_extra_info("sslcontext") is not None
+            or transport.get_write_buffer_size()
+            or transport.is_closing()
+        ):
+            return data
+        try:
+            return data[os.write(transport.get_extra_info("socket").fileno(), data) :]
+        except BlockingIOError:
+            return data
 
     async def write_eof(self) -> None:
-        response = self._stream._resp
-        transport = response.connection.transport if response and response.connection else None
+        transport = self._transport
         if transport is None or not transport.can_write_eof():
             raise UnsupportedError(
                 "Over TLS, a command's input can't be ended alone; close the stream instead."
             )
         transport.write_eof()
+
+    @property
+    def _transport(self) -> Any:
+        response = self._stream._resp
+        return response.connection.transport if response and response.connection else None
 
     async def aclose(self) -> None:
         # aiodocker asserts that there is a connection, which has ended by then.

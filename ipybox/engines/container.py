@@ -222,13 +222,21 @@ class EngineContainer(Container):
         except EngineGoneError:
             # A container that does not live to read it breaks the stream, as its engine's
             # end does. What it printed may be lost with the stream; not in its log.
-            assert self._end is not None
-            await asyncio.wait([self._end], timeout=SETTLE_SECONDS)
-            if not self._end.done() or self._end.result().code is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await attachment.ended.wait()
+            if await self._runs():
                 raise
             tail = attachment.output.tail() or await self.logs()
             raise start_failed(self.spec.name, "it has ended", tail) from None
         return attachment
+
+    async def _runs(self) -> bool:
+        assert self._ref is not None
+        try:
+            return (await self._engine.inspect(self._ref.id)).running
+        except ContainerNotFoundError:
+            return False
 
     async def _create(self) -> None:
         try:

@@ -23,12 +23,17 @@ ENDING = re.compile(
 
 
 async def until_gone(
-    remove: Callable[[], Awaitable[object]], seconds: float, *, engine_is_back_in: float = 0.0
+    remove: Callable[[], Awaitable[object]],
+    seconds: float,
+    *,
+    listed: Callable[[], Awaitable[bool]] | None = None,
+    engine_is_back_in: float | None = None,
 ) -> None:
     """Calls ``remove`` until it has worked, or the container has gone.
 
-    An engine that is gone has taken its containers along; unless they outlive it, and it
-    answers again within ``engine_is_back_in`` seconds. EngineGoneError where it does not.
+    ``listed``: whether the engine still tells of it, as it may for a moment after that.
+    ``engine_is_back_in``: containers outlive their engine, which has to answer again within
+    so many seconds, else EngineGoneError is raised; None: it takes them along.
     """
     deadline = time.monotonic() + seconds
     away_since: float | None = None
@@ -36,19 +41,22 @@ async def until_gone(
         try:
             await remove()
         except ContainerNotFoundError:
-            return
+            gone = True
         except BackendUnavailableError as error:
-            if not engine_is_back_in and isinstance(error, EngineGoneError):
-                return
+            gone = engine_is_back_in is None and isinstance(error, EngineGoneError)
             away_since = away_since or time.monotonic()
-            if time.monotonic() > away_since + engine_is_back_in:
+            if not gone and time.monotonic() > away_since + (engine_is_back_in or 0.0):
                 raise EngineGoneError(f"The container may run on. {error}") from error
-            await asyncio.sleep(AGAIN_SECONDS)
         except EngineTimeoutError:
             raise
         except BackendError as error:
+            gone = False
             if not ENDING.search(str(error)) or time.monotonic() > deadline:
                 raise
-            await asyncio.sleep(AGAIN_SECONDS)
         else:
+            gone = True
+        if gone and not (listed is not None and await listed()):
             return
+        if gone and time.monotonic() > deadline:
+            raise EngineTimeoutError(f"The container was still listed after {seconds} s.")
+        await asyncio.sleep(AGAIN_SECONDS)
