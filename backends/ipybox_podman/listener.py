@@ -89,7 +89,10 @@ class Listener:
                 shared.mkdir(mode=0o700, exist_ok=True)
                 _check_own(shared)
                 self.path.parent.mkdir(mode=0o700, exist_ok=True)
-            except FileNotFoundError as error:  # the last of the others has just removed it
+            # The last of the others has just removed it. pathlib may tell that as FileExistsError.
+            except (FileNotFoundError, FileExistsError) as error:
+                if isinstance(error, FileExistsError) and os.path.lexists(shared):
+                    raise self._failed(str(error)) from error
                 if time.monotonic() > deadline or not shared.parent.is_dir():
                     raise self._failed(str(error)) from error
                 time.sleep(STEP_SECONDS)

@@ -13,7 +13,13 @@ from ipybox.backend import Backend, Container
 from ipybox.engines import attaching
 from ipybox.engines.container import EngineContainer
 from ipybox.engines.engine import Engine, Ref
-from ipybox.errors import BackendError, InvalidArgumentError
+from ipybox.errors import (
+    BackendError,
+    ContainerNotFoundError,
+    EngineGoneError,
+    EngineTimeoutError,
+    InvalidArgumentError,
+)
 from ipybox.labels import Owner
 from ipybox.launch import LEASE_FILE, log_lines
 from ipybox.lifetimes import shielded
@@ -105,6 +111,10 @@ class EngineBackend(Backend):
             return False
         try:
             text = await attaching.read_file(self.engine, Ref(info.id, info.name), LEASE_FILE)
+        except ContainerNotFoundError:
+            return False
+        except (EngineGoneError, EngineTimeoutError):
+            return True  # it can't be known: the next sweep may
         except BackendError:
             return False
         holder = Owner.parse(text.strip())

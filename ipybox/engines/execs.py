@@ -19,8 +19,8 @@ EXEC_VARIABLE = "IPYBOX_EXEC"
 NOT_STARTED = (126, 127)
 OCI_ERROR = re.compile(rb"OCI runtime (exec failed|attempted|error)|OCI permission denied")
 """How engines say so: in the command's place, Docker on stdout and Podman on stderr."""
-KILL_SECONDS = 10.0
-START_SECONDS = 2.0
+KILL_SECONDS = 30.0
+START_SECONDS = 5.0
 POLL_SECONDS = 0.01
 # An engine can't end what exec has started; what it started carries a mark in its environment.
 KILL_SCRIPT = """
