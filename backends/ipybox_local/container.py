@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import logging
 import os
-import shutil
 import site
 import sys
+import time
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,17 @@ from ipybox import (
     NameTakenError,
 )
 from ipybox.authoring import check_port_free, port_taken, start_failed
+from ipybox_local import workspace
 from ipybox_local.translate import LOOPBACK, supervisor_config
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
+REMOVE_SECONDS = 10.0
+AGAIN_SECONDS = 0.05
 TEARDOWN_SECONDS = 40.0  # a little longer than the supervisor gives itself
 LOG_TAIL_BYTES = 256 * 1024
 SIGNALS = 128  # so much above a signal's number is the supervisor's exit code, as a shell has it
+
+log = logging.getLogger(__name__)
 
 
 class LocalContainer(Container):
@@ -84,7 +90,7 @@ class LocalContainer(Container):
             await process.wait()
         # Where the supervisor itself was killed, the rest is up to us.
         if self._has_root:
-            await asyncio.to_thread(shutil.rmtree, self._root, ignore_errors=True)
+            await asyncio.to_thread(_remove, self._root)
 
     async def wait(self) -> ExitStatus:
         if self._process is None:
@@ -155,6 +161,19 @@ class LocalContainer(Container):
         if self._spec.port is not None and "in use" in reason:
             raise port_taken(self._spec.port)
         raise start_failed(self.id, reason, event.get("log") or await self.logs(tail=20))
+
+
+def _remove(root: Path) -> None:
+    """Processes that are just ending may still write there."""
+    deadline = time.monotonic() + REMOVE_SECONDS
+    while root.exists():
+        try:
+            workspace.remove(root)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                log.warning("the folder %s could not be removed: %s", root, error)
+                return
+            time.sleep(AGAIN_SECONDS)
 
 
 def _import_paths() -> list[str]:

@@ -33,6 +33,7 @@ def start_gateway(config: dict[str, Any], root: Path) -> "subprocess.Popen[bytes
     with log:
         gateway = subprocess.Popen(
             config["argv"],
+            bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -40,8 +41,8 @@ def start_gateway(config: dict[str, Any], root: Path) -> "subprocess.Popen[bytes
             env=config["env"],
         )
     assert gateway.stdin is not None
-    gateway.stdin.write(json.dumps(config["gateway"]).encode() + b"\n")
-    gateway.stdin.flush()
+    with contextlib.suppress(BrokenPipeError):  # it has ended: its log tells why
+        gateway.stdin.write(json.dumps(config["gateway"]).encode() + b"\n")
     return gateway
 
 

@@ -3,6 +3,7 @@
 import gc
 import importlib
 import os
+import select
 import sys
 import warnings
 
@@ -47,6 +48,8 @@ def preload() -> list[str]:
 
     for name in FIRST_CELL:
         _import(name)
+    if select.select([sys.stdin], [], [], 0)[0]:
+        sys.exit()  # its sign to end; what is made in a home that has gone would stay for ever
     prepare_shell()
     wanted = [name.strip() for name in os.environ.get(PRELOAD_VARIABLE, "").split(",")]
     failed = [failure for name in wanted if name and (failure := _import(name))]
