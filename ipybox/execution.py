@@ -167,6 +167,9 @@ class Execution:
             if self.stdin and message.header.msg_type == "input_request" and self.questions.empty():
                 self.questions.put_nowait(content_of(message, InputRequestContent))
             return
+        if self.done:  # it was read in one go with the end
+            self.feed_late(message)
+            return
         self._state.feed(message)
         if self._state.started:
             self._begun.set()

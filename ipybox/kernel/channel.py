@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 CONFIRM_BYTES = 512 * 1024
 CONFIRM_FRAMES = 256
 RETRY_SECONDS = 0.05
+SETTLE_SECONDS = 1.0
 MAX_REQUEST_BYTES = 60 * 1024 * 1024
 TOO_BIG = 1009  # RFC 6455, 7.4.1
 
@@ -309,7 +310,9 @@ class KernelChannel:
             if lost := self._container_lost():
                 raise lost
             if left <= 0:
-                raise connection_lost(
+                if self._container is not None:  # its gateway goes before it
+                    await asyncio.wait({self._container.ended}, timeout=SETTLE_SECONDS)
+                raise self._container_lost() or connection_lost(
                     self._kernel_id, f"{detail}, for {self._grace} s (reconnect_grace)"
                 )
             await asyncio.sleep(RETRY_SECONDS)

@@ -69,6 +69,7 @@ class ForkedProcess(KernelProcess):
     ) -> None:
         super().__init__(pid)
         self._writer = writer
+        self._to_be_killed = False
         self._pidfd = open_pidfd(pid)
         self._watch = asyncio.create_task(self._wait_for_exit(reader), name=f"kernel {pid}")
 
@@ -94,6 +95,7 @@ class ForkedProcess(KernelProcess):
     def signal(self, signum: int) -> None:
         if not self.running:
             return
+        self._to_be_killed = self._to_be_killed or signum == signal.SIGKILL
         if not self._writer.is_closing():
             self._writer.write(b"%d\n" % signum)
         elif self._pidfd is not None:  # the fork server has gone, and the kernel lives on
@@ -106,6 +108,8 @@ class ForkedProcess(KernelProcess):
             code = json.loads(await reader.readline())["exit"]
         except (OSError, ValueError):
             self._writer.close()
+            if self._to_be_killed:  # the fork server may have gone without doing it
+                self.signal(signal.SIGKILL)
             await self._until_gone()
         finally:
             self._has_exited(code)

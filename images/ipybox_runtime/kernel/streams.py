@@ -170,7 +170,8 @@ class OutputStream(io.TextIOBase):
         self._hold(add)
 
     def flush(self) -> None:
-        if (self._pending or self._chunks) and self._holder != get_ident():
+        # What another thread holds is no longer pending, and may not have been written yet.
+        if (self._pending or self._chunks or self._holder) and self._holder != get_ident():
             self._hold(self._write_pending)
 
     def _write_pending(self) -> None:
