@@ -1,6 +1,6 @@
 """After each test: no container, volume or network of ours is left on the engine."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -8,8 +8,8 @@ from tests.engines.witness import Witness
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left_on_the_engine(docker: str) -> Iterator[None]:
+async def _nothing_left_on_the_engine(docker: str) -> AsyncIterator[None]:
     engine = Witness(docker)
-    before = engine.everything()
+    before = await engine.everything()
     yield
-    assert engine.everything() - before == set()
+    assert await engine.everything() - before == set()

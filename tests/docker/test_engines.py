@@ -117,7 +117,7 @@ asyncio.run(main())
 async def test_from_inside_a_container(docker: str, tmp_path: Path) -> None:
     """The library installed in a container that has the engine's socket and a folder."""
     listed = ("ps", "-q", "--filter", "label=ipybox.container")
-    before = Witness("docker")(*listed)
+    before = await Witness("docker")(*listed)
     (tmp_path / "script.py").write_text(INSIDE)
     script = "cp -r /src /tmp/src && pip install -q /tmp/src[docker] && python /shared/script.py"
     done = await asyncio.to_thread(
@@ -133,4 +133,4 @@ async def test_from_inside_a_container(docker: str, tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["True 8888", "seen", "InvalidArgumentError True"], (
         done.stderr[-3000:]
     )
-    assert Witness("docker")(*listed) == before
+    assert await Witness("docker")(*listed) == before

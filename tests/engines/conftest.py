@@ -18,10 +18,10 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Witness]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left_on_the_engine(engine: Witness) -> Iterator[None]:
-    before = engine.everything()
+async def _nothing_left_on_the_engine(engine: Witness) -> AsyncIterator[None]:
+    before = await engine.everything()
     yield
-    assert engine.everything() - before == set()
+    assert await engine.everything() - before == set()
 
 
 @pytest.fixture(scope="module")

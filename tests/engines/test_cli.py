@@ -27,7 +27,7 @@ async def test_ps_logs_and_rm(engine: Witness) -> None:
 async def test_cleanup(engine: Witness) -> None:
     if json.loads((await ipybox("ps", "--json")).stdout):
         pytest.skip("somebody's containers are there, which this would remove")
-    foreign = engine("create", "gradion/ipybox").strip()
+    foreign = (await engine("create", "gradion/ipybox")).strip()
     kept = ExecutionContainer(lease=None)
     await kept.run()
     try:
@@ -36,11 +36,11 @@ async def test_cleanup(engine: Witness) -> None:
         assert "give either" in (await ipybox("cleanup", "--all", "--older-than", "1")).stderr
         done = await ipybox("cleanup", "--older-than", "0")
         assert kept.id[:1] and "removed" in done.stderr
-        left = engine("ps", "-a", "-q", "--no-trunc").split()
+        left = (await engine("ps", "-a", "-q", "--no-trunc")).split()
         assert foreign in left
         assert kept.id not in left
     finally:
-        engine("rm", foreign)
+        await engine("rm", foreign)
         await kept.kill()
 
 

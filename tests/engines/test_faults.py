@@ -68,10 +68,10 @@ async def test_an_engine_that_stops_answering(
 
 async def _gone(engine: Witness, name: str) -> None:
     end = time.monotonic() + 20
-    while engine("ps", "-q", "--filter", f"name={name}") and time.monotonic() < end:
+    while await engine("ps", "-q", "--filter", f"name={name}") and time.monotonic() < end:
         await asyncio.sleep(0.1)
-    for left in engine("ps", "-a", "-q", "--filter", f"name={name}").split():
-        engine("rm", "-f", "-v", left)
+    for left in (await engine("ps", "-a", "-q", "--filter", f"name={name}")).split():
+        await engine("rm", "-f", "-v", left)
 
 
 async def test_a_full_disk(engine: Witness, proxy: EngineProxy) -> None:
@@ -110,5 +110,5 @@ async def test_the_container_is_removed_behind_our_back(engine: Witness, faults:
             async with ExecutionClient(container.port) as client:
                 running = asyncio.create_task(client.execute("import time; time.sleep(60)"))
                 await asyncio.sleep(0.3)
-                engine("rm", "-f", "-v", container.id)
+                await engine("rm", "-f", "-v", container.id)
                 await faults.expect(ContainerLostError, running)

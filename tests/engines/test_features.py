@@ -17,7 +17,7 @@ from tests.engines.witness import Witness
 
 async def test_the_end_is_told(engine: Witness) -> None:
     async with ExecutionContainer() as container:
-        engine("kill", container.id)
+        await engine("kill", container.id)
         status = await asyncio.wait_for(container.wait(), 10)
         assert status.code == -9
         assert not status.out_of_memory
@@ -41,7 +41,7 @@ async def test_out_of_memory_is_told(engine: Witness) -> None:
 
 
 async def test_only_ours_are_touched(engine: Witness) -> None:
-    name = engine("create", "gradion/ipybox").strip()
+    name = (await engine("create", "gradion/ipybox")).strip()
     try:
         async with load_backend(engine.name) as backend:
             with pytest.raises(ContainerNotFoundError, match="none of ipybox's"):
@@ -52,4 +52,4 @@ async def test_only_ours_are_touched(engine: Witness) -> None:
                 await backend.remove("no-such-container")
             assert name not in [info.id for info in await backend.list()]
     finally:
-        engine("rm", name)
+        await engine("rm", name)

@@ -25,10 +25,10 @@ from ipybox.selection import load_backend
 from tests.engines.witness import Witness, ipybox
 
 
-def base(engine: Witness) -> str:
+async def base(engine: Witness) -> str:
     """What images are built on here; `make engines` makes one where none can be pulled."""
     made = "localhost/ipybox-base:bookworm"
-    there = engine("images", "-q", made).strip()
+    there = (await engine("images", "-q", made)).strip()
     return os.environ.get(BASE_VARIABLE) or (made if there else DEFAULT_BASE)
 
 
@@ -38,9 +38,9 @@ async def tag(engine: Witness) -> AsyncIterator[str]:
     name = f"ipybox-test/image-{time.monotonic_ns()}"
     yield name
     template = "{{.Repository}}:{{.Tag}}"
-    listed = engine("images", "--filter", f"reference={name}", "--format", template).split()
-    if listed:
-        await asyncio.to_thread(engine, "rmi", *listed)
+    listed = await engine("images", "--filter", f"reference={name}", "--format", template)
+    if listed.split():
+        await engine("rmi", *listed.split())
 
 
 @pytest.mark.timeout(400)
@@ -50,13 +50,13 @@ async def test_an_image_of_ones_own(engine: Witness, tag: str, tmp_path: Path) -
     requirements.write_text("# what we need\neinops==0.8.0  # pinned\n\n")
     done = await ipybox(
         "build", "--recipe", "minimal", "-t", tag, "-d", str(requirements), "-r",
-        "--base", base(engine), "--apt", "sl", "--backend", engine.name,
+        "--base", await base(engine), "--apt", "sl", "--backend", engine.name,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert "step 1/" in done.stderr  # plain lines, in a pipe
     name, by_hash = done.stdout.split()
     assert name == tag
-    labels = json.loads(engine("inspect", "--format", "{{json .Config.Labels}}", by_hash))
+    labels = json.loads(await engine("inspect", "--format", "{{json .Config.Labels}}", by_hash))
     assert by_hash == f"{tag}:{labels[HASH_LABEL][:12]}"
     async with ExecutionContainer(tag=tag) as container:
         async with ExecutionClient(container.port) as client:
@@ -74,7 +74,7 @@ async def test_an_image_of_ones_own(engine: Witness, tag: str, tmp_path: Path) -
 
 async def test_the_same_recipe_is_the_same_image(engine: Witness, tag: str) -> None:
     """The engine's cache takes it for the same: each layer has the same content."""
-    recipe = ImageRecipe(name="minimal", base=base(engine))
+    recipe = ImageRecipe(name="minimal", base=await base(engine))
     ids = []
     async with load_backend(engine.name) as backend:
         for _ in range(2):
@@ -103,10 +103,8 @@ async def test_nothing_of_the_build_is_left(engine: Witness) -> None:
 @pytest.mark.timeout(400)
 async def test_what_the_base_has_stays_as_it_was(engine: Witness, tag: str) -> None:
     """Files of a recipe and of its base are there, their folders as open as they were."""
-    added = (
-        f"FROM {base(engine)}\nUSER 0\nRUN mkdir -p /root/.cache && touch /root/.cache/a /tmp/b\n"
-    )
-    await engine.build(f"{tag}:base", added)
+    added = "RUN mkdir -p /root/.cache && touch /root/.cache/a /tmp/b"
+    await engine.build(f"{tag}:base", f"FROM {await base(engine)}\nUSER 0\n{added}\n")
     paths = ["/tmp/c", "/root/d", "/var/run/e", "/app/f", "/new $x/g [1]*"]
     recipe = ImageRecipe(
         name="files", base=f"{tag}:base", files={path: path.encode() for path in paths},
@@ -117,7 +115,7 @@ async def test_what_the_base_has_stays_as_it_was(engine: Witness, tag: str) -> N
             pass
     script = 'cat "$@"; echo; printf "%s\\n" "$A"; stat -c %a /tmp /root; readlink /var/run'
     started = ["run", "--rm", "--user", "0", "--entrypoint", "sh", tag, "-euc", script, "sh"]
-    told = await asyncio.to_thread(engine, *started, *paths, "/root/.cache/a", "/tmp/b")
+    told = await engine(*started, *paths, "/root/.cache/a", "/tmp/b")
     assert told.splitlines() == ["".join(paths), recipe.env["A"], "1777", "700", "/run"]
 
 
@@ -157,7 +155,7 @@ async def test_images_that_can_not_be_used(engine: Witness, tag: str) -> None:
     with pytest.raises(ImageNotFoundError, match=r"can't be pulled.*ipybox build -t"):
         await ExecutionContainer(tag="localhost:1/nobody/nothing").run()
     with pytest.raises(ImageRefusedError, match=r"ipybox build --base .* -t"):
-        await ExecutionContainer(tag=base(engine)).run()
+        await ExecutionContainer(tag=await base(engine)).run()
     for protocol in ("0", "99"):
         await engine.build(tag, f"FROM ipybox/minimal\nLABEL {PROTOCOL_LABEL}={protocol}\n")
         with pytest.raises(ImageRefusedError, match=f"protocol {protocol}.*ipybox build"):
@@ -166,7 +164,7 @@ async def test_images_that_can_not_be_used(engine: Witness, tag: str) -> None:
 
 async def test_a_base_without_python(engine: Witness, tag: str) -> None:
     removed = "rm -f /usr/bin/python3* /usr/local/bin/python3*"
-    await engine.build(tag, f"FROM {base(engine)}\nUSER 0\nRUN {removed}\n")
+    await engine.build(tag, f"FROM {await base(engine)}\nUSER 0\nRUN {removed}\n")
     result = await ipybox("build", "-t", f"{tag}:made", "--base", tag)
     assert result.returncode == 1
     assert "ipybox: the base has no python3; Python 3.11 or newer is needed." in result.stderr
@@ -174,7 +172,7 @@ async def test_a_base_without_python(engine: Witness, tag: str) -> None:
 
 async def test_a_step_that_fails_shows_its_output(engine: Witness, tag: str) -> None:
     recipe = ImageRecipe(
-        name="bad", base=base(engine), python_packages=("no-such-package-of-ours==1",)
+        name="bad", base=await base(engine), python_packages=("no-such-package-of-ours==1",)
     )
     with pytest.raises(ImageBuildError) as caught:
         async with load_backend(engine.name) as backend:
@@ -203,8 +201,9 @@ async def test_bars_on_a_terminal(engine: Witness) -> None:
     """A terminal gets bars, and no plain lines; a build that the engine has in its cache."""
     host, terminal = os.openpty()
     building = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ipybox.cli", "build", "--recipe", "minimal", "--base", base(engine),
-        "-t", "ipybox/minimal", stderr=terminal, stdout=asyncio.subprocess.DEVNULL,
+        sys.executable, "-m", "ipybox.cli", "build", "--recipe", "minimal",
+        "--base", await base(engine), "-t", "ipybox/minimal",
+        stderr=terminal, stdout=asyncio.subprocess.DEVNULL,
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"},
     )  # fmt: skip
     os.close(terminal)

@@ -60,8 +60,8 @@ ENDED: tuple[list[str], ...] = ([], ["created"], ["initialized"])
 """Podman prepares the first process when somebody attaches."""
 
 
-def states(engine: Witness, name: str) -> list[str]:
-    listed = engine("ps", "-a", "--filter", f"name={name}", "--format", "{{.State}}")
+async def states(engine: Witness, name: str) -> list[str]:
+    listed = await engine("ps", "-a", "--filter", f"name={name}", "--format", "{{.State}}")
     return listed.lower().split()
 
 
@@ -72,13 +72,13 @@ async def test_kill_9_of_the_owner_leaves_nothing(engine: Witness, point: str) -
     owner = await asyncio.create_subprocess_exec(sys.executable, "-c", code, name)
     assert await owner.wait() == -9
     end = time.monotonic() + 20
-    while states(engine, name) not in ENDED and time.monotonic() < end:
+    while await states(engine, name) not in ENDED and time.monotonic() < end:
         await asyncio.sleep(0.1)
     # What never ran has no clock of its own: the next one who comes removes it.
-    assert states(engine, name) in ENDED
+    assert await states(engine, name) in ENDED
     async with load_backend(engine.name) as backend:
         await backend.sweep()
-    assert states(engine, name) == []
+    assert await states(engine, name) == []
 
 
 async def test_a_stopped_gateway_does_not_outlive_its_lease(engine: Witness) -> None:
@@ -101,8 +101,8 @@ async def test_a_stopped_gateway_does_not_outlive_its_lease(engine: Witness) -> 
 
 @pytest.mark.blocks
 async def test_a_living_owner_keeps_it(engine: Witness) -> None:
-    async with ExecutionContainer(lease=1) as container:
-        time.sleep(2.5)  # not even a program that blocks its event loop loses it
+    async with ExecutionContainer(lease=3) as container:
+        time.sleep(7)  # not even a program that blocks its event loop loses it
         async with ExecutionClient(container.port) as client:
             assert (await client.execute("print(1)")).text == "1"
 

@@ -25,10 +25,11 @@ class Witness:
 
     name: str
 
-    def __call__(self, *arguments: str) -> str:
-        return subprocess.run(
-            [self.name, *arguments], capture_output=True, text=True, check=True
-        ).stdout
+    async def __call__(self, *arguments: str) -> str:
+        done = await asyncio.to_thread(
+            subprocess.run, [self.name, *arguments], capture_output=True, text=True, check=True
+        )
+        return str(done.stdout)
 
     @property
     def socket(self) -> str:
@@ -44,26 +45,27 @@ class Witness:
             return True
         return (read_host().controllers or set()) >= CONTROLLERS
 
-    def everything(self) -> set[str]:
+    async def everything(self) -> set[str]:
         """What tests may leave: containers of this process, or named as tests name theirs;
         volumes and networks."""
         own = str(Owner.current())
-        listed = self(
+        listed = await self(
             "ps", "-a", "--filter", "label=ipybox.container", "--format", "{{.Names}} {{.Labels}}"
-        ).splitlines()
-        ours = [row for row in listed if row.startswith("ipybox-test") or own in row]
-        volumes = self("volume", "ls", "-q")
-        networks = self("network", "ls", "--format", "{{.Name}}")
+        )
+        rows = listed.splitlines()
+        ours = [row for row in rows if row.startswith("ipybox-test") or own in row]
+        volumes = await self("volume", "ls", "-q")
+        networks = await self("network", "ls", "--format", "{{.Name}}")
         return {*(row.split()[0] for row in ours), *volumes.split(), *networks.split()}
 
-    def inspect(self, container: str) -> dict[str, Any]:
-        found: list[dict[str, Any]] = json.loads(self("inspect", container))
+    async def inspect(self, container: str) -> dict[str, Any]:
+        found: list[dict[str, Any]] = json.loads(await self("inspect", container))
         return found[0]
 
     async def build(self, tag: str, dockerfile: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "Dockerfile").write_text(dockerfile)
-            await asyncio.to_thread(self, "build", "-q", "-t", tag, folder)
+            await self("build", "-q", "-t", tag, folder)
 
 
 async def ipybox(*arguments: str) -> "subprocess.CompletedProcess[str]":

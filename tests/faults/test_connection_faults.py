@@ -17,6 +17,7 @@ from ipybox import (
     ContainerLostError,
     ExecutionClient,
     ExecutionContainer,
+    ExecutionInterruptedError,
     ExecutionTimeoutError,
     GatewayError,
     OutputLimits,
@@ -46,7 +47,7 @@ async def proxy(container: ExecutionContainer) -> AsyncIterator[CuttingProxy]:
 
 async def one_run(container: ExecutionContainer, proxy: CuttingProxy) -> None:
     """Connects and executes; raises unless each line came once and the code ran once."""
-    client = ExecutionClient(proxy.port, token=container.endpoint.token)
+    client = ExecutionClient(proxy.port, token=container.endpoint.token, reconnect_grace=20)
     await client.connect(retry_interval=0.02)
     try:
         await client.execute("count = 0")
@@ -73,14 +74,16 @@ async def test_a_cut_at_each_offset(
     for number in range(tries):
         proxy.cut_at(direction, 1 + number * last // tries)
         await faults.well(one_run(container, proxy))
-    assert proxy.cuts > tries * 0.7  # the last ones may lie behind a shorter conversation
+    assert proxy.cuts > tries * 0.5  # the last ones may lie behind a shorter conversation
 
 
 async def test_cuts_again_and_again(
     container: ExecutionContainer, proxy: CuttingProxy, faults: Tries
 ) -> None:
     """While much is on its way, so that all buffers are full."""
-    async with ExecutionClient(proxy.port, token=container.endpoint.token) as client:
+    async with ExecutionClient(
+        proxy.port, token=container.endpoint.token, reconnect_grace=20
+    ) as client:
         for _ in range(3):
             execution = await client.submit("for i in range(300_000): print(i)")
             for _ in range(5):
@@ -146,7 +149,7 @@ async def test_an_absence_with_much_output(local: str, faults: Tries) -> None:
         ):
             gateway = await gateway_of(client)
             before = gateway.memory_info().rss
-            code = "for i in range(1_000_000): print(f'{i:0100d}')\nprint('end')"
+            code = "for i in range(300_000): print(f'{i:0100d}')\nprint('end')"
             execution = await client.submit(code)
             async for _ in execution.stream():
                 break
@@ -159,7 +162,7 @@ async def test_an_absence_with_much_output(local: str, faults: Tries) -> None:
             await faults.well(execution.wait())
             result = await execution.result()
             assert grown < 64 * 1024 * 1024
-            assert len(result.stdout) == 101_000_000 + 4
+            assert len(result.stdout) == 30_300_000 + 4
             assert not result.truncated
 
 
@@ -324,7 +327,7 @@ async def test_killing_the_fork_server(local: str, faults: Tries) -> None:
             assert any("ordinary way" in line for line in await container.logs())
             execution = await running(client)
             await client.interrupt()
-            await faults.expect(Exception, execution)
+            await faults.expect(ExecutionInterruptedError, execution)
             os.kill(pid, signal.SIGKILL)
             while (await client.status())["kernels"][0]["state"] != "dead":
                 await asyncio.sleep(0.01)

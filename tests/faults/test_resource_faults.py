@@ -1,10 +1,11 @@
 """Code that takes all memory or all processes, inside control groups of the test's own."""
 
+import asyncio
 import contextlib
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
@@ -16,8 +17,8 @@ from ipybox.testing import Tries
 CGROUPS = Path("/sys/fs/cgroup")
 
 
-@contextlib.contextmanager
-def limited(controller: str, name: str, value: int) -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def limited(controller: str, name: str, value: int) -> AsyncIterator[None]:
     """All container processes that this process has started, in a group with a limit."""
     v1 = CGROUPS / controller
     group = (v1 if v1.is_dir() else CGROUPS) / f"ipybox-test-{uuid.uuid4().hex[:8]}"
@@ -36,10 +37,10 @@ def limited(controller: str, name: str, value: int) -> Iterator[None]:
             (group / "cgroup.procs").write_text(str(process.pid))
         yield
     finally:
-        _remove(group)
+        await _remove(group)
 
 
-def _remove(group: Path) -> None:
+async def _remove(group: Path) -> None:
     """Once it is empty: what was killed in it takes a moment to end."""
     deadline = time.monotonic() + 20
     while True:
@@ -52,12 +53,12 @@ def _remove(group: Path) -> None:
         except OSError:
             if time.monotonic() > deadline:
                 raise
-        time.sleep(0.02)
+        await asyncio.sleep(0.02)
 
 
 async def test_out_of_memory(local: str, faults: Tries) -> None:
     async with ExecutionContainer(backend="local") as container:
-        with limited("memory", "memory limit", 400 * 1024 * 1024):
+        async with limited("memory", "memory limit", 400 * 1024 * 1024):
             async with ExecutionClient(container.port) as client:
                 for _ in range(3):
                     code = "print('filling')\nx = []\nwhile True: x.append(b'x' * 10_000_000)"
@@ -77,7 +78,7 @@ async def test_out_of_memory(local: str, faults: Tries) -> None:
 
 async def test_a_fork_bomb(local: str, faults: Tries) -> None:
     async with ExecutionContainer(backend="local") as container:
-        with limited("pids", "process limit", 150):
+        async with limited("pids", "process limit", 150):
             async with ExecutionClient(container.port, interrupt_grace=1) as client:
                 for _ in range(3):
                     bomb = """

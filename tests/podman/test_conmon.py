@@ -44,7 +44,7 @@ async def test_who_was_attached_leaves_while_the_container_prints(strict_memory:
         )
         conmon = Path("/proc", str(found["State"]["ConmonPid"]))
         address = f"http://{container.endpoint.host}:{container.port}"
-        async with httpx.AsyncClient(base_url=address) as http:
+        async with httpx.AsyncClient(base_url=address, timeout=20) as http:
             for _ in range(ROUNDS):
                 for _ in range(2):
                     async with ExecutionContainer.attach(container.id, backend=backend):
@@ -52,6 +52,6 @@ async def test_who_was_attached_leaves_while_the_container_prints(strict_memory:
                 # Each of them is a line of the gateway's.
                 await asyncio.gather(*(http.get("/api/kernels") for _ in range(4)))
                 assert "conmon" in (conmon / "comm").read_text()
-        async with asyncio.timeout(10):  # conmon writes them down a moment later
+        async with asyncio.timeout(30):  # conmon writes them down a moment later
             while len(await container.logs()) < 4 * ROUNDS:
                 await asyncio.sleep(0.05)

@@ -192,7 +192,7 @@ async def test_a_named_service_that_comes_back_or_stays_away(
     no_service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it was asked to remove is removed, or said to run on."""
-    monkeypatch.setattr(engine, "AWAY_SECONDS", 2.0)
+    monkeypatch.setattr(engine, "AWAY_SECONDS", 10.0)
     running = private_service("podman")
     await asyncio.to_thread(running.ensure)
 
@@ -213,7 +213,7 @@ async def test_a_named_service_that_comes_back_or_stays_away(
             await container.run()
             own = container.id
             with pytest.raises(EngineGoneError, match=r"may run on.*no such socket"):
-                await without_it(10.0, container)
+                await without_it(30.0, container)
             await backend.remove(own)
     finally:
         await asyncio.to_thread(running.stop)
@@ -289,7 +289,7 @@ OWNER = """
     from ipybox_podman import service, sockets
     from ipybox_podman.backend import PodmanBackend
 
-    service.IDLE_SECONDS = 1
+    service.IDLE_SECONDS = 5
     sockets.usual = lambda environment, uid: []
 
     async def main():

@@ -156,4 +156,5 @@ async def test_closing_is_not_broken_off(engine: Engine, connection: Connection)
     busy.set()
     await asyncio.wait([closing])
     await waiting
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
     await until_none_is_open(engine)

@@ -11,7 +11,7 @@ import pytest
 from ipybox.backend import Capability
 from ipybox.client import ExecutionClient
 from ipybox.errors import AuthenticationError
-from ipybox.testing.conformance.base import Conformance
+from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
 from ipybox.testing.conformance.checks import check
 
 SECRET = "a-secret-of-the-suite"  # none
@@ -37,7 +37,8 @@ class HardeningChecks(Conformance):
     async def test_without_the_token_nothing_is_answered(self) -> None:
         endpoint = self.shared.endpoint
         assert endpoint is not None
-        async with httpx.AsyncClient(base_url=f"http://{endpoint.host}:{endpoint.port}") as http:
+        address = f"http://{endpoint.host}:{endpoint.port}"
+        async with httpx.AsyncClient(base_url=address, timeout=SOON_SECONDS) as http:
             for token in ("", "wrong", endpoint.token[:-1]):
                 headers = {"Authorization": f"token {token}"} if token else {}
                 for method, path in [("GET", "/api/kernels"), ("POST", "/api/kernels")]:

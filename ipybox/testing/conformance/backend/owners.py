@@ -61,9 +61,9 @@ class OwnerChecks(Conformance):
 
     @check(Capability.LEASES)
     async def test_a_living_owner_keeps_it(self) -> None:
-        async with self.running(lease=3.0) as container:
+        async with self.running(lease=6.0) as container:
             ending = asyncio.create_task(container.wait())
-            assert not (await asyncio.wait([ending], timeout=4.5))[0]
+            assert not (await asyncio.wait([ending], timeout=8.0))[0]
             ending.cancel()
             assert await self.python("print(1)", on=container._current()) == "1\n"
 
@@ -95,7 +95,7 @@ class OwnerChecks(Conformance):
     async def test_who_attaches_holds_it(self) -> None:
         """Its maker is dead; its lease is renewed, and a sweep sees that."""
         name = self.new_name()
-        await self._dead_owner(lease=4.0, name=name)
+        await self._dead_owner(lease=10.0, name=name)
         async with ExecutionContainer.attach(name, backend=self.subject) as container:
             ending = asyncio.create_task(container.wait())
             assert await self.python("print(1)", on=container._current()) == "1\n"
@@ -103,8 +103,8 @@ class OwnerChecks(Conformance):
             async def held() -> bool:
                 return not await self._swept(name)
 
-            await self.until(held, "it is seen that it is held", 2.0)
-            assert not (await asyncio.wait([ending], timeout=5.0))[0]
+            await self.until(held, "it is seen that it is held")
+            assert not (await asyncio.wait([ending], timeout=12.0))[0]
             ending.cancel()
             await container.kill()
 

@@ -62,9 +62,9 @@ class WatchingChecks(Conformance):
             ) as client:
                 await client.execute("x = 41")
                 await container.pause()
-                assert not await _answers(container)
+                assert not await _answers(container, within=2.0)
                 await container.unpause()
-                assert await _answers(container)
+                assert await _answers(container, within=SOON_SECONDS)
                 assert (await client.execute("print(x + 1)")).stdout == "42\n"
 
     @check(Capability.PAUSE)
@@ -97,20 +97,20 @@ class WatchingChecks(Conformance):
 
     @check(Capability.PAUSE, Capability.LEASES)
     async def test_a_lease_stands_still_in_a_pause(self) -> None:
-        async with self.running(lease=3.0) as container:
+        async with self.running(lease=6.0) as container:
             await container.pause()
             ending = asyncio.create_task(container.wait())
-            assert not (await asyncio.wait([ending], timeout=4.5))[0]
+            assert not (await asyncio.wait([ending], timeout=8.0))[0]
             await container.unpause()
             assert not (await asyncio.wait([ending], timeout=0.5))[0]
             ending.cancel()
             assert await self.python("print(1)", on=container._current()) == "1\n"
 
 
-async def _answers(container: Container) -> bool:
+async def _answers(container: Container, *, within: float) -> bool:
     endpoint = container.endpoint
     assert endpoint is not None
-    async with httpx.AsyncClient(timeout=2.0) as http:
+    async with httpx.AsyncClient(timeout=within) as http:
         try:
             await http.get(f"http://{endpoint.host}:{endpoint.port}/api")
         except httpx.TimeoutException:

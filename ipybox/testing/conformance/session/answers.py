@@ -14,7 +14,7 @@ from ipybox.errors import (
     InvalidArgumentError,
 )
 from ipybox.testing.conformance.checks import check
-from ipybox.testing.conformance.session.shared import SessionChecks
+from ipybox.testing.conformance.session.shared import PATIENT, SessionChecks
 
 ASKING = (
     "import getpass\nname = input('name? ')\nword = getpass.getpass('word? ')\nprint(name, word)"
@@ -83,7 +83,7 @@ class InputChecks(SessionChecks):
 
     @check()
     async def test_a_callback_that_never_answers(self) -> None:
-        async with self.client() as client:
+        async with self.client(**PATIENT) as client:
 
             async def never(prompt: str, password: bool) -> str:
                 await asyncio.Event().wait()

@@ -13,6 +13,7 @@ import websockets
 from ipybox.errors import VersionMismatchError
 from ipybox.kernel import gateway as client_gateway
 from ipybox.kernel import versions
+from ipybox.testing.conformance.base import SOON_SECONDS
 from ipybox.testing.conformance.checks import check
 from ipybox.testing.conformance.session.shared import SessionChecks
 
@@ -79,14 +80,23 @@ class DoorChecks(SessionChecks):
                 return next(row for row in rows if row["id"] == client.kernel_id)
 
             pid = int((await client.execute("import os; print(os.getpid())")).text or 0)
-            running = await client.submit("import time; time.sleep(1)")
-            while (found := await row())["state"] != "busy":
-                await asyncio.sleep(0.01)
+            running = await self.begun(client, "print('on'); import time; time.sleep(60)")
+
+            async def busy() -> bool:
+                return bool((await row())["state"] == "busy")
+
+            await self.until(busy, "it is told to be busy")
+            found = await row()
             assert found["pid"] == pid
             assert 10_000_000 < found["memory"] < 500_000_000
             assert found["last_activity"].startswith("20")
-            await running.result()
-            assert (await row())["state"] == "idle"
+            await client.interrupt()
+            await running.wait()
+
+            async def idle() -> bool:
+                return bool((await row())["state"] == "idle")
+
+            await self.until(idle, "it is told to be idle")
             assert (await client.status())["protocol"] == versions.PROTOCOL
             await asyncio.gather(client.execute("import os; os._exit(7)"), return_exceptions=True)
             found = await row()
@@ -95,7 +105,7 @@ class DoorChecks(SessionChecks):
     @check()
     async def test_the_status_is_for_those_with_a_token(self) -> None:
         endpoint = self.container.endpoint
-        async with httpx.AsyncClient(trust_env=False) as stranger:
+        async with httpx.AsyncClient(trust_env=False, timeout=SOON_SECONDS) as stranger:
             address = f"http://{endpoint.host}:{endpoint.port}"
             for path in ("/ipybox/v1/status", "/api/kernels"):
                 assert (await stranger.get(f"{address}{path}")).status_code == 401

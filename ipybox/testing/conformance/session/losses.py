@@ -115,7 +115,7 @@ class LossChecks(SessionChecks):
     @check()
     async def test_a_connection_that_breaks_again_and_again(self) -> None:
         """While much is on its way: each line comes once, and the code runs once."""
-        async with self.cut_off(first_cut=200_000) as (proxy, client):
+        async with self.cut_off(first_cut=200_000, reconnect_grace=30) as (proxy, client):
             await client.execute("count = 0")
             execution = await client.submit(
                 f"count += 1\nfor i in range({LINES}): print(i)\nprint(count)"

@@ -43,7 +43,11 @@ class PromiseChecks(SessionChecks):
         steps = [f"Processing step {i}\n" for i in range(5)]
         async with self.client() as client:
             execution = await client.submit(code)
-            assert [chunk async for chunk in execution.stream()] == steps
+            pieces: list[str] = []
+            async for piece in execution.stream():
+                assert pieces or not execution.done  # it comes while the code runs
+                pieces.append(piece)
+            assert "".join(pieces) == "".join(steps)
             assert (await execution.result()).text == "".join(steps).rstrip()
 
     @pytest.mark.index

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, ClassVar
 
@@ -10,7 +10,11 @@ import httpx
 
 from ipybox.client import ExecutionClient
 from ipybox.container import ExecutionContainer
-from ipybox.testing.conformance.base import Conformance
+from ipybox.execution import Execution
+from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
+
+PATIENT: Mapping[str, Any] = {"interrupt_grace": 20.0, "probe_grace": 20.0}
+"""For a kernel that must not be given up because the machine is busy."""
 
 
 class SessionChecks(Conformance):
@@ -58,8 +62,16 @@ class SessionChecks(Conformance):
             base_url=f"http://{endpoint.host}:{endpoint.port}",
             headers={"Authorization": f"token {endpoint.token}"},
             trust_env=False,
+            timeout=SOON_SECONDS,
         ) as client:
             yield client
+
+    async def begun(self, client: ExecutionClient, code: str) -> Execution:
+        """An execution whose code has printed something: it runs."""
+        execution = await client.submit(code)
+        async for _ in execution.stream():
+            break
+        return execution
 
     async def kernels(self) -> list[str]:
         """The ids of all kernels of the shared container, as its gateway lists them."""

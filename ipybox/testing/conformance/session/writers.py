@@ -23,21 +23,22 @@ class WriterChecks(SessionChecks):
             code = """
                 import asyncio, threading, time
                 def later():
+                    time.sleep(1)
                     for i in range(3):
                         time.sleep(0.2)
                         print("late", i)
                     display("shown late")
                 threading.Thread(target=later).start()
                 async def task():
-                    await asyncio.sleep(0.3)
+                    await asyncio.sleep(1.3)
                     print("late task")
                 started = asyncio.ensure_future(task())
                 print("in time")
             """
             first = await client.submit(code)
             assert (await first.result()).text == "in time"
-            streaming = asyncio.ensure_future(collect(first.stream_late(timeout=3)))
-            second = await client.execute("await asyncio.sleep(1.2); print('second')")
+            streaming = asyncio.ensure_future(collect(first.stream_late(timeout=4)))
+            second = await client.execute("await asyncio.sleep(2.5); print('second')")
             assert second.text == "second"
             late = await first.late()
             assert sorted(late.stdout.splitlines()) == ["late 0", "late 1", "late 2", "late task"]
@@ -92,7 +93,7 @@ class WriterChecks(SessionChecks):
                 signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
                 end = time.monotonic() + 1
                 said = 0
-                while time.monotonic() < end:
+                while time.monotonic() < end or heard <= 100:
                     print("M", said := said + 1)
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 print("END", heard, said)
