@@ -8,7 +8,6 @@ engine with an API, all that is made of its calls: :class:`EngineBackend` over a
 from ipybox.build_context import pack
 from ipybox.engines.backend import EngineBackend
 from ipybox.engines.engine import (
-    LOOPBACK,
     Engine,
     Inspection,
     Lane,
@@ -23,7 +22,7 @@ from ipybox.engines.removing import until_gone
 from ipybox.engines.surroundings import at_host
 from ipybox.engines.usage import usage_inside
 from ipybox.engines.users import run_user
-from ipybox.host_ports import check_port_free, port_taken
+from ipybox.host_ports import LOOPBACK, check_port_free, port_taken
 from ipybox.image import RUNTIME_LABEL, split_name
 from ipybox.judgement import judge
 from ipybox.labels import (

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from ipybox.backend import ByteStream, Capability, Container
 from ipybox.engines import execs
 from ipybox.engines.attachment import Attachment
-from ipybox.engines.ending import wait_for_end
+from ipybox.engines.ending import until_closed, wait_for_end
 from ipybox.engines.engine import Engine, Inspection, Ref, Surroundings
 from ipybox.errors import (
     BackendError,
@@ -21,6 +21,7 @@ from ipybox.errors import (
     GuaranteeError,
     UnsupportedError,
 )
+from ipybox.host_ports import LOOPBACK
 from ipybox.judgement import judge
 from ipybox.labels import OWNER_LABEL, Owner
 from ipybox.launch import config_line, log_lines, probe_of, start_failed
@@ -114,6 +115,7 @@ class EngineContainer(Container):
             await shielded(self.kill())
 
     async def kill(self) -> None:
+        endpoint, ports = self._endpoint, list(self._ports.values())
         self._endpoint = None
         self._ports = {}
         self._killed = True
@@ -123,6 +125,8 @@ class EngineContainer(Container):
             await self._engine.remove(self._ref)
             if self._end is not None:
                 await asyncio.wait([self._end], timeout=SETTLE_SECONDS)
+            if endpoint is not None and endpoint.host == LOOPBACK:
+                await until_closed([endpoint.port, *ports])
         finally:
             await self.detach()
 

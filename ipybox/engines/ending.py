@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from ipybox.engines.attachment import Attachment
@@ -16,11 +17,13 @@ from ipybox.errors import (
     EngineGoneError,
     EngineTimeoutError,
 )
+from ipybox.host_ports import LOOPBACK
 from ipybox.reports import ExitStatus
 from ipybox.spec import Endpoint
 
 SETTLE_SECONDS = 1.0
 AGAIN_SECONDS = 0.25
+CLOSING_SECONDS = 0.01
 UNREACHABLE = 3
 """So many times in a row neither the engine nor the gateway answered: it is gone."""
 
@@ -85,16 +88,26 @@ async def _lives_without_engine(
         await asyncio.sleep(AGAIN_SECONDS)
         with suppress(EngineGoneError, EngineTimeoutError):
             return await _ended(engine, ref) is None
-        silent = 0 if await _answers(endpoint()) else silent + 1
+        found = endpoint()
+        silent = 0 if found and await _answers(found.host, found.port) else silent + 1
     return False
 
 
-async def _answers(endpoint: Endpoint | None) -> bool:
-    if endpoint is None:
-        return False
+async def until_closed(ports: Sequence[int]) -> None:
+    """Who forwards a port of this host may be a process of its own, which ends a moment after
+    the container; until then nobody else can have the port."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    for port in ports:
+        while await _answers(LOOPBACK, port):
+            if time.monotonic() > deadline:
+                return
+            await asyncio.sleep(CLOSING_SECONDS)
+
+
+async def _answers(host: str, port: int) -> bool:
     try:
         async with asyncio.timeout(2):
-            _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+            _, writer = await asyncio.open_connection(host, port)
     except (OSError, TimeoutError):
         return False
     writer.close()

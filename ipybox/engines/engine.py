@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ipybox.backend import Capability
+from ipybox.host_ports import LOOPBACK
 from ipybox.reports import Availability, ContainerInfo, ExitStatus, Stats
 from ipybox.spec import ContainerSpec
-
-LOOPBACK = "127.0.0.1"
 
 Lane = Literal["stdout", "stderr"]
 
