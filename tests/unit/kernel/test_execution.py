@@ -6,7 +6,8 @@ from itertools import permutations
 import msgspec
 import pytest
 
-from ipybox.errors import ExecutionInterruptedError, ProtocolError
+from ipybox.errors import ExecutionInterruptedError, KernelState, ProtocolError
+from ipybox.execution import Execution
 from ipybox.kernel.execution import ExecutionState, strip_ansi
 from ipybox.kernel.messages import Header, Message, ParentHeader
 from ipybox.outputs.limits import OutputLimits
@@ -19,8 +20,13 @@ def message(channel: str, msg_type: str, **content: object) -> Message:
 
 BUSY = message("iopub", "status", execution_state="busy")
 IDLE = message("iopub", "status", execution_state="idle")
+INPUT = message("iopub", "execute_input", code="", execution_count=1)
 REPLY = message("shell", "execute_reply", status="ok")
 STREAM = message("iopub", "stream", name="stdout", text="out")
+
+
+async def never(execution: Execution) -> KernelState:
+    raise AssertionError("it was not to be given up")
 
 
 @pytest.mark.parametrize("order", list(permutations([STREAM, REPLY, IDLE])))
@@ -34,6 +40,24 @@ def test_ends_on_reply_and_idle(order: tuple[Message, ...]) -> None:
             break
     assert state.ended
     assert state.error is None
+
+
+async def test_what_comes_with_the_end_is_late() -> None:
+    """However much is read in one go."""
+    execution = Execution("", limits=OutputLimits(), handlers={}, give_up=never)
+    for item in (BUSY, INPUT, REPLY, IDLE, STREAM):
+        execution.feed(item)
+    assert (await execution.result()).stdout == ""
+    assert (await execution.late()).stdout == "out"
+
+
+def test_it_begins_with_its_input() -> None:
+    """Before that, a kernel that is busy ignores interrupts."""
+    state = ExecutionState(OutputLimits())
+    state.feed(BUSY)
+    assert not state.started
+    state.feed(INPUT)
+    assert state.started
 
 
 def test_an_error_that_only_the_reply_tells() -> None:
