@@ -19,6 +19,7 @@ from ipybox.engines.engine import (
 from ipybox.engines.inspecting import exit_status, read_inspection, seconds_of
 from ipybox.engines.refusals import not_built, not_pulled, refusal
 from ipybox.engines.removing import until_gone
+from ipybox.engines.sending import send_now
 from ipybox.engines.surroundings import at_host
 from ipybox.engines.usage import usage_inside
 from ipybox.engines.users import run_user
@@ -92,6 +93,7 @@ __all__ = [
     "refusal",
     "run_user",
     "seconds_of",
+    "send_now",
     "shielded",
     "split_name",
     "start_failed",

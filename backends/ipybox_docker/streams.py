@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import Any
 
 from aiodocker.stream import Stream
 
 from ipybox import UnsupportedError
-from ipybox.authoring import Lane, Streams
+from ipybox.authoring import Lane, Streams, send_now
 from ipybox_docker.errors import engine_call
 
 
@@ -40,25 +39,10 @@ class DockerStreams(Streams):
 
     async def write(self, data: bytes) -> None:
         async with engine_call(f"write to {self._what}", None):
-            rest = self._send(data)
+            transport = self._transport
+            rest = data if transport is None else send_now(transport, data)
             if rest:
                 await self._stream.write_in(rest)
-
-    def _send(self, data: bytes) -> bytes:
-        """Writes what there is room for, returns the rest. Where a transport's own write
-        fails, it drops what was not read yet: the last words of a container."""
-        transport = self._transport
-        if (
-            transport is None
-            or transport.get_extra_info("sslcontext") is not None
-            or transport.get_write_buffer_size()
-            or transport.is_closing()
-        ):
-            return data
-        try:
-            return data[os.write(transport.get_extra_info("socket").fileno(), data) :]
-        except BlockingIOError:
-            return data
 
     async def write_eof(self) -> None:
         transport = self._transport

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from ipybox import EngineGoneError
-from ipybox.authoring import Lane, Streams
+from ipybox.authoring import Lane, Streams, send_now
 
 HEADER_BYTES = 8
 PIECE_BYTES = 65536
@@ -67,7 +67,7 @@ class PodmanStreams(Streams):
 
     async def write(self, data: bytes) -> None:
         try:
-            self._writer.write(data)
+            self._writer.write(send_now(self._writer.transport, data))
             await self._writer.drain()
         except OSError as error:
             raise self._broken(error) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
@@ -31,6 +32,7 @@ from ipybox.resources import GATEWAY_PORT
 from ipybox.spec import ContainerSpec, Endpoint
 
 SETTLE_SECONDS = 5.0
+AGAIN_SECONDS = 0.05
 LOOK_SECONDS = 5.0
 PROBE_SCRIPT = "import json; from ipybox_runtime.probe import probe; print(json.dumps(probe()))"
 
@@ -226,21 +228,25 @@ class EngineContainer(Container):
         except EngineGoneError:
             # A container that does not live to read it breaks the stream, as its engine's
             # end does. What it printed may be lost with the stream; not in its log.
+            if not await self._has_ended():
+                raise
             with suppress(TimeoutError):
                 async with asyncio.timeout(SETTLE_SECONDS):
                     await attachment.ended.wait()
-            if await self._runs():
-                raise
             tail = attachment.output.tail() or await self.logs()
             raise start_failed(self.spec.name, "it has ended", tail) from None
         return attachment
 
-    async def _runs(self) -> bool:
+    async def _has_ended(self) -> bool:
+        """Within a while: an engine may notice a container's end after its streams' end."""
         assert self._ref is not None
-        try:
-            return (await self._engine.inspect(self._ref.id)).running
-        except ContainerNotFoundError:
-            return False
+        deadline = time.monotonic() + SETTLE_SECONDS
+        with suppress(ContainerNotFoundError):
+            while (await self._engine.inspect(self._ref.id)).running:
+                if time.monotonic() > deadline:
+                    return False
+                await asyncio.sleep(AGAIN_SECONDS)
+        return True
 
     async def _create(self) -> None:
         try:

@@ -88,13 +88,18 @@ async def test_a_container_that_dies_while_it_starts(engine: Witness, faults: Tr
         assert "No module named 'encodings'" in str(error)
 
 
+@pytest.mark.blocks
+@pytest.mark.parametrize("its_words", ["read", "not read yet"])
 async def test_a_container_that_dies_before_it_reads(
-    engine: Witness, monkeypatch: pytest.MonkeyPatch, faults: Tries
+    engine: Witness, monkeypatch: pytest.MonkeyPatch, faults: Tries, its_words: str
 ) -> None:
     write = Attachment.write
 
     async def late(self: Attachment, data: bytes) -> None:
-        await self.ended.wait()
+        if its_words == "read":
+            await self.ended.wait()
+        else:
+            time.sleep(2)  # the loop has not come to it
         await write(self, data)
 
     monkeypatch.setattr(Attachment, "write", late)
