@@ -14,9 +14,9 @@ from aiodocker.execs import Exec
 
 from ipybox import (
     Availability,
+    BackendError,
     ContainerInfo,
     ContainerSpec,
-    EngineGoneError,
     ExitStatus,
     Stats,
 )
@@ -97,7 +97,7 @@ class DockerEngine(Engine):
             # From another index of the engine's than the one that finds a container.
             try:
                 return bool(await self._containers(id=ref.id))
-            except EngineGoneError:
+            except BackendError:  # it can't be asked: that it is gone was told
                 return False
 
         await until_gone(delete, REMOVE_SECONDS, listed=listed)

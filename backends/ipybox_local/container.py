@@ -9,7 +9,6 @@ import logging
 import os
 import site
 import sys
-import time
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,6 @@ from ipybox_local import workspace
 from ipybox_local.translate import LOOPBACK, supervisor_config
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
-REMOVE_SECONDS = 10.0
-AGAIN_SECONDS = 0.05
 TEARDOWN_SECONDS = 40.0  # a little longer than the supervisor gives itself
 LOG_TAIL_BYTES = 256 * 1024
 SIGNALS = 128  # so much above a signal's number is the supervisor's exit code, as a shell has it
@@ -164,16 +161,10 @@ class LocalContainer(Container):
 
 
 def _remove(root: Path) -> None:
-    """Processes that are just ending may still write there."""
-    deadline = time.monotonic() + REMOVE_SECONDS
-    while root.exists():
-        try:
-            workspace.remove(root)
-        except OSError as error:
-            if time.monotonic() > deadline:
-                log.warning("the folder %s could not be removed: %s", root, error)
-                return
-            time.sleep(AGAIN_SECONDS)
+    try:
+        workspace.remove(root)
+    except OSError as error:
+        log.warning("a container's folder is left: %s", error)
 
 
 def _import_paths() -> list[str]:

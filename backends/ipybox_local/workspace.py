@@ -1,13 +1,17 @@
 """A local container's private folder. Standard library only: it runs before ``site``."""
 
+import contextlib
 import glob
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 # Debian keeps pip's wheel here, for environments of its own.
 SYSTEM_WHEELS = "/usr/share/python-wheels"
+REMOVE_SECONDS = 10.0
+AGAIN_SECONDS = 0.05
 FOLDERS = ("app", "home", "tmp", "jupyter")
 
 PIP_SCRIPT = """#!{python}
@@ -68,9 +72,23 @@ def log_tail(root: Path, lines: int = 20) -> list[str]:
 
 
 def remove(root: Path) -> None:
-    """Removes the folder; what binds link to stays as it is."""
+    """Removes the folder; what binds link to stays as it is. Processes that are just ending
+    may still write there: it is tried for a while. Raises OSError."""
+    deadline = time.monotonic() + REMOVE_SECONDS
+    while True:
+        with contextlib.suppress(OSError):
+            _remove_once(root)
+        if not root.exists():
+            return
+        if time.monotonic() > deadline:
+            raise OSError(f"{root} could not be removed within {REMOVE_SECONDS:.0f} s")
+        time.sleep(AGAIN_SECONDS)
 
+
+def _remove_once(root: Path) -> None:
     def make_removable(function: object, path: str, _: object) -> None:
+        if Path(path) == root:
+            raise  # what is above it is not ours
         # Code may have taken away its own permissions.
         parent = os.path.dirname(path)
         os.chmod(parent, 0o700)
@@ -81,8 +99,6 @@ def remove(root: Path) -> None:
         elif os.path.lexists(path):
             os.unlink(path)
 
-    if not root.exists():
-        return
     if sys.version_info >= (3, 12):
         shutil.rmtree(root, onexc=make_removable)
     else:

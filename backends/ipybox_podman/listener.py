@@ -91,7 +91,7 @@ class Listener:
                 self.path.parent.mkdir(mode=0o700, exist_ok=True)
             # The last of the others has just removed it. pathlib may tell that as FileExistsError.
             except (FileNotFoundError, FileExistsError) as error:
-                if isinstance(error, FileExistsError) and os.path.lexists(shared):
+                if os.path.lexists(shared) and not shared.is_dir():
                     raise self._failed(str(error)) from error
                 if time.monotonic() > deadline or not shared.parent.is_dir():
                     raise self._failed(str(error)) from error

@@ -15,8 +15,8 @@ from ipybox.engines.container import EngineContainer
 from ipybox.engines.engine import Engine, Ref
 from ipybox.errors import (
     BackendError,
+    BackendUnavailableError,
     ContainerNotFoundError,
-    EngineGoneError,
     EngineTimeoutError,
     InvalidArgumentError,
 )
@@ -113,7 +113,7 @@ class EngineBackend(Backend):
             text = await attaching.read_file(self.engine, Ref(info.id, info.name), LEASE_FILE)
         except ContainerNotFoundError:
             return False
-        except (EngineGoneError, EngineTimeoutError):
+        except (BackendUnavailableError, EngineTimeoutError):
             return True  # it can't be known: the next sweep may
         except BackendError:
             return False

@@ -37,6 +37,7 @@ async def until_gone(
     """
     deadline = time.monotonic() + seconds
     away_since: float | None = None
+    gone_since: float | None = None
     while True:
         try:
             await remove()
@@ -55,8 +56,10 @@ async def until_gone(
                 raise
         else:
             gone = True
-        if gone and not (listed is not None and await listed()):
-            return
-        if gone and time.monotonic() > deadline:
-            raise EngineTimeoutError(f"The container was still listed after {seconds} s.")
+        if gone:
+            gone_since = gone_since or time.monotonic()
+            if listed is None or not await listed():
+                return
+            if time.monotonic() > gone_since + seconds:
+                raise EngineTimeoutError(f"The container was still listed after {seconds} s.")
         await asyncio.sleep(AGAIN_SECONDS)

@@ -44,13 +44,13 @@ class ExecutionState:
 
     def feed(self, message: Message) -> None:
         """Takes the next message in. Raises ProtocolError for contents of wrong types."""
+        if message.channel == "iopub" and message.header.msg_type != "status":
+            # Its input comes first. Until then a kernel that is "busy" ignores interrupts.
+            self.started = True
         match message.channel, message.header.msg_type:
             case "iopub", "status":
                 state = content_of(message, StatusContent).execution_state
                 self._idle = self._idle or state == "idle"
-            case "iopub", "execute_input":
-                # Not "busy": between that and this, a kernel ignores interrupts.
-                self.started = True
             case "iopub", "stream":
                 stream = content_of(message, StreamContent)
                 self.output.stream(stream.name, stream.text)
@@ -70,7 +70,7 @@ class ExecutionState:
             case "shell", "execute_reply":
                 self._take_reply(content_of(message, ExecuteReplyContent))
             case _:
-                pass  # comms, and what later protocol versions bring
+                pass  # input echoes, comms, and what later protocol versions bring
 
     def _take_reply(self, reply: ExecuteReplyContent) -> None:
         self._reply = True

@@ -156,20 +156,18 @@ class KernelSession:
 
     async def interrupt(self) -> None:
         """Interrupts what runs."""
+        running = self._running
+        if running is not None:
+            await _until_begun(running, PATIENT_BEGIN_SECONDS)
         async with self.interrupting:
-            await self.interrupt_only(self._running, PATIENT_BEGIN_SECONDS)
+            await self.interrupt_only(running)
 
-    async def interrupt_only(
-        self, execution: Runnable | None, begin_seconds: float = BEGIN_SECONDS
-    ) -> None:
+    async def interrupt_only(self, execution: Runnable | None) -> None:
         """Interrupts this execution, if it runs. Whoever calls it holds ``interrupting``."""
         if execution is not None:
             if self._running is not execution or execution.done:
                 return
-            # A kernel that has not begun yet ignores an interrupt.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(begin_seconds):
-                    await execution.wait_begun()
+            await _until_begun(execution, BEGIN_SECONDS)
         await self._gateway.interrupt_kernel(self.kernel_id)
 
     async def verify(self, seconds: float) -> bool:
@@ -303,6 +301,13 @@ async def _undo_start(gateway: Gateway, starting: asyncio.Future[str]) -> None:
         await gateway.delete_kernel(starting.result())
     except TransportError as error:
         log.debug("no kernel to delete: %s", error)
+
+
+async def _until_begun(execution: Runnable, seconds: float) -> None:
+    """A kernel that has not begun yet ignores an interrupt."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await execution.wait_begun()
 
 
 def _execute_request(execution: Runnable) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import io
 import os
 from collections.abc import Callable
@@ -113,6 +114,8 @@ class Spill:
 
 
 def _is_binary(file: Any) -> bool:
+    if isinstance(file, codecs.StreamWriter | codecs.StreamReaderWriter):
+        return False  # and its mode is that of the file below
     # Temporary files are wrappers, of no class of io's.
     return isinstance(file, io.RawIOBase | io.BufferedIOBase) or "b" in str(
         getattr(file, "mode", "")

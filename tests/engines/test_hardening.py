@@ -76,6 +76,7 @@ async def test_process_1_reaps_orphans(client: ExecutionClient) -> None:
         import os, subprocess, time
         for _ in range(5):
             subprocess.run(["sh", "-c", "sh -c 'sleep 0.05' & exit 0"])
+        time.sleep(1)  # they have ended, and somebody has to have noticed
         end = time.monotonic() + 5
         while time.monotonic() < end:
             states = []

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from ipybox_local import container as local_container
+from ipybox_local import workspace
 from ipybox_local.container import SUPERVISOR
 from ipybox_local.processes import descendants
 from ipybox_local.translate import kernel_environment, supervisor_config
@@ -46,6 +47,33 @@ def test_environment_is_allowlisted(tmp_path: Path) -> None:
     assert found["HOME"] == f"{tmp_path}/home"
     for name in ("AWS_SECRET_ACCESS_KEY", "PYTHONPATH", "LD_PRELOAD", "IPYBOX_TOKEN"):
         assert name not in found
+
+
+@pytest.mark.parametrize("failures", [1, 10_000])
+def test_a_folder_that_does_not_go_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    """What is above it is not ours, whatever the reason; and there is an end."""
+    tmp_path.chmod(0o755)
+    (tmp_path / "root").mkdir()
+    rmdir = os.rmdir
+    left = [None] * failures
+
+    def full(path: str, **options: int) -> None:
+        if left:
+            left.pop()
+            raise OSError(39, "Directory not empty")
+        rmdir(path, **options)
+
+    monkeypatch.setattr(os, "rmdir", full)
+    monkeypatch.setattr(workspace, "REMOVE_SECONDS", 0.2)
+    if failures == 1:
+        workspace.remove(tmp_path / "root")
+    else:
+        with pytest.raises(OSError, match="could not be removed"):
+            workspace.remove(tmp_path / "root")
+    assert (tmp_path / "root").exists() == (failures > 1)
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
 
 
 def test_config_is_json_and_keeps_secrets_out_of_argv(tmp_path: Path) -> None:

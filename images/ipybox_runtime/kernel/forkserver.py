@@ -11,6 +11,7 @@ the gateway holds, ends it and all kernels.
 import contextlib
 import json
 import os
+import select
 import selectors
 import signal
 import socket
@@ -176,6 +177,11 @@ def _ended_child() -> int:
     return ended.si_pid if ended else 0
 
 
+def _is_over() -> bool:
+    """Whether standard input has ended."""
+    return bool(select.select([sys.stdin], [], [], 0)[0])
+
+
 def adopt_orphans() -> None:
     """Makes orphaned processes of kernels children of this one (Linux), which reaps them:
     process 1 of a container may not."""
@@ -190,7 +196,7 @@ def main() -> None:
     block_debugger()
     from ipybox_runtime.kernel.preload import preload, reseed
 
-    for failure in preload():
+    for failure in preload(_is_over):
         print(f"not preloaded: {failure}", file=sys.stderr, flush=True)
     server = ForkServer(socket.socket(fileno=int(sys.argv[1])))
     child = server.serve()

@@ -3,9 +3,9 @@
 import gc
 import importlib
 import os
-import select
 import sys
 import warnings
+from collections.abc import Callable
 
 PRELOAD_VARIABLE = "IPYBOX_PRELOAD"
 
@@ -41,15 +41,19 @@ FIRST_CELL = (
 )
 
 
-def preload() -> list[str]:
-    """Imports all of it, and the user's own; returns what could not be imported, and why."""
+def preload(is_over: Callable[[], bool] = lambda: False) -> list[str]:
+    """Imports all of it, and the user's own; returns what could not be imported, and why.
+
+    ``is_over``: nobody wants it any more; asked before anything is made in the home, which
+    would stay for ever where that has gone. Raises SystemExit then.
+    """
     gc.disable()  # one collection at the end will do
     from ipybox_runtime.kernel.app import prepare_shell
 
     for name in FIRST_CELL:
         _import(name)
-    if select.select([sys.stdin], [], [], 0)[0]:
-        sys.exit()  # its sign to end; what is made in a home that has gone would stay for ever
+    if is_over():
+        sys.exit()
     prepare_shell()
     wanted = [name.strip() for name in os.environ.get(PRELOAD_VARIABLE, "").split(",")]
     failed = [failure for name in wanted if name and (failure := _import(name))]

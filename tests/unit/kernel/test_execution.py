@@ -51,12 +51,13 @@ async def test_what_comes_with_the_end_is_late() -> None:
     assert (await execution.late()).stdout == "out"
 
 
-def test_it_begins_with_its_input() -> None:
+@pytest.mark.parametrize("first", [INPUT, message("iopub", "oversized", bytes=1)])
+def test_it_begins_with_its_input(first: Message) -> None:
     """Before that, a kernel that is busy ignores interrupts."""
     state = ExecutionState(OutputLimits())
     state.feed(BUSY)
     assert not state.started
-    state.feed(INPUT)
+    state.feed(first)
     assert state.started
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from pathlib import Path
 from typing import IO, Any
@@ -45,6 +46,17 @@ async def test_a_raw_file_gets_all() -> None:
     target.write("ten letters")
     await target.close()
     assert file.taken == b"ten letters"
+
+
+@pytest.mark.parametrize(
+    "opened", [codecs.open, lambda path, *_: codecs.getwriter("utf-8")(path.open("wb"))]
+)
+async def test_a_codecs_writer_takes_text(tmp_path: Path, opened: Any) -> None:
+    with opened(tmp_path / "text", "w", "utf-8") as file:
+        target = Spill(file)
+        target.write("ü")
+        await target.close()
+        assert (tmp_path / "text").read_bytes() == "ü".encode()
 
 
 @pytest.mark.parametrize(("file", "reason"), [(Blocking(), "not blocking"), (Broken(), "a bug")])
