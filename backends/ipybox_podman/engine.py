@@ -191,7 +191,7 @@ class PodmanEngine(Engine):
                     found = await self.inspect(ref.id)
                 except ContainerNotFoundError:
                     return exit_status(await self._code_from_events(ref, started))
-                if not found.running:
+                if found.ended:
                     return exit_status(found.exit_code, out_of_memory=found.out_of_memory)
                 await asyncio.sleep(AGAIN_SECONDS)
 

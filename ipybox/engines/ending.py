@@ -73,7 +73,7 @@ async def _with_reason(status: ExitStatus, attachment: Attachment | None) -> Exi
 async def _ended(engine: Engine, ref: Ref) -> ExitStatus | None:
     """How it has ended; None while it runs."""
     found = await engine.inspect(ref.id)
-    if found.running or found.status in ("created", "initialized", "removing"):
+    if not found.ended:
         return None
     return exit_status(found.exit_code, out_of_memory=found.out_of_memory)
 

@@ -13,6 +13,7 @@ from ipybox.host_ports import LOOPBACK
 from ipybox.reports import Availability, ContainerInfo, ExitStatus, Stats
 from ipybox.spec import ContainerSpec
 
+UNSETTLED = ("created", "configured", "initialized", "stopping", "removing")
 Lane = Literal["stdout", "stderr"]
 
 
@@ -78,6 +79,11 @@ class Inspection:
     pids: int | None = None
     read_only_root: bool = False
     binds: Sequence[Mount] = ()
+
+    @property
+    def ended(self) -> bool:
+        """It ran, and its exit code is its own: on its way to its end it may be another."""
+        return not self.running and self.status not in UNSETTLED
 
 
 class Streams(ABC):
