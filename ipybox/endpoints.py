@@ -34,6 +34,11 @@ class StartedContainer:
             return ExitStatus(code=None, reason="killed")
         return self.ended.result()
 
+    async def status_within(self, seconds: float) -> ExitStatus | None:
+        """The same, once that has had time to show: its gateway goes before it."""
+        await asyncio.wait({self.ended}, timeout=seconds)
+        return self.status
+
 
 _started: dict[tuple[str, int], StartedContainer] = {}
 

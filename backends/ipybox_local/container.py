@@ -21,9 +21,9 @@ from ipybox import (
     Guarantees,
     NameTakenError,
 )
-from ipybox.authoring import check_port_free, port_taken, start_failed
+from ipybox.authoring import LOOPBACK, check_port_free, port_taken, start_failed
 from ipybox_local import workspace
-from ipybox_local.translate import LOOPBACK, supervisor_config
+from ipybox_local.translate import supervisor_config
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 TEARDOWN_SECONDS = 40.0  # a little longer than the supervisor gives itself

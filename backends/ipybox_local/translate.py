@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ipybox import ContainerSpec
-
-LOOPBACK = "127.0.0.1"
+from ipybox.authoring import LOOPBACK
 
 # What a program needs to find its libraries, its certificates, the package index
 # and the user's language. All else stays out: it may be a secret.

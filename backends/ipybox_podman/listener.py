@@ -91,9 +91,8 @@ class Listener:
                 self.path.parent.mkdir(mode=0o700, exist_ok=True)
             # The last of the others has just removed it. pathlib may tell that as FileExistsError.
             except (FileNotFoundError, FileExistsError) as error:
-                if os.path.lexists(shared) and not shared.is_dir():
-                    raise self._failed(str(error)) from error
-                if time.monotonic() > deadline or not shared.parent.is_dir():
+                in_the_way = os.path.lexists(shared) and not shared.is_dir()
+                if in_the_way or time.monotonic() > deadline or not shared.parent.is_dir():
                     raise self._failed(str(error)) from error
                 time.sleep(STEP_SECONDS)
             except OSError as error:

@@ -16,7 +16,6 @@ from ipybox.engines.engine import Engine, Ref
 from ipybox.errors import (
     BackendError,
     BackendUnavailableError,
-    ContainerNotFoundError,
     EngineTimeoutError,
     InvalidArgumentError,
 )
@@ -111,8 +110,6 @@ class EngineBackend(Backend):
             return False
         try:
             text = await attaching.read_file(self.engine, Ref(info.id, info.name), LEASE_FILE)
-        except ContainerNotFoundError:
-            return False
         except (BackendUnavailableError, EngineTimeoutError):
             return True  # it can't be known: the next sweep may
         except BackendError:

@@ -310,8 +310,8 @@ class KernelChannel:
             if lost := self._container_lost():
                 raise lost
             if left <= 0:
-                if self._container is not None:  # its gateway goes before it
-                    await asyncio.wait({self._container.ended}, timeout=SETTLE_SECONDS)
+                if self._container is not None:
+                    await self._container.status_within(SETTLE_SECONDS)
                 raise self._container_lost() or connection_lost(
                     self._kernel_id, f"{detail}, for {self._grace} s (reconnect_grace)"
                 )

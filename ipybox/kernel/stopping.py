@@ -23,12 +23,10 @@ Stopped = Literal["preserved", "lost", "stuck"]
 
 async def find_lost(host: str, port: int, seconds: float) -> ContainerLostError | None:
     """The error for a container of this process that has ended; waits a little for that
-    to show: its gateway goes before it."""
+    to show."""
     container = find_container(host, port)
-    if container is None:
-        return None
-    await asyncio.wait({container.ended}, timeout=seconds)
-    return None if container.status is None else container_lost(container.status)
+    status = await container.status_within(seconds) if container else None
+    return container_lost(status) if status else None
 
 
 async def stop(session: KernelSession, execution: Runnable, graces: Graces) -> Stopped:

@@ -62,8 +62,7 @@ class Spill:
 
     async def flush(self) -> None:
         """Returns when nothing waits. Raises SpillError with what the file had against it."""
-        while self._writing is not None:
-            await asyncio.wait([self._writing])
+        await self._until_written()
         if self._failure is not None:
             raise SpillError(
                 f"The text could not be written to {self.path or self._file!r}: "
@@ -72,11 +71,14 @@ class Spill:
 
     async def close(self) -> None:
         """Writes what waits, buffers included, and closes a file that was made here."""
-        while self._writing is not None:
-            await asyncio.wait([self._writing])
+        await self._until_written()
         # Even now the disk may refuse what Python has held back.
         await self._in_thread(self._end)
         await self.flush()
+
+    async def _until_written(self) -> None:
+        while self._writing is not None:
+            await asyncio.wait([self._writing])
 
     async def _write_all(self) -> None:
         try:
@@ -104,13 +106,12 @@ class Spill:
             self._file.write(text)
 
     def _end(self) -> None:
-        if self._file is None:
-            return
-        if self._folder is not None:
-            file, self._file = self._file, None
-            file.close()
-        elif callable(getattr(self._file, "flush", None)):
-            self._file.flush()
+        if self._folder is None:
+            flush = getattr(self._file, "flush", None)
+            if callable(flush):
+                flush()
+        elif self._file is not None:
+            self._file.close()
 
 
 def _is_binary(file: Any) -> bool:

@@ -31,7 +31,7 @@ def test_every_section_has_a_block_and_a_test() -> None:
     [
         ("Basic usage", "Output: Hello, world!\n"),
         ("State management", ""),
-        ("Output streaming", "Processing step 4\n"),
+        ("Output streaming", "Received output: Processing step 4"),
         pytest.param("Installing dependencies at runtime", "Output: 0.", marks=pytest.mark.index),
         pytest.param(
             "Creating and returning plots",

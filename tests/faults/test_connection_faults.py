@@ -69,12 +69,15 @@ async def test_a_cut_at_each_offset(
     tries: int,
 ) -> None:
     """The handshake is among the bytes, the middle of frames, and their ends."""
-    await one_run(container, proxy)
-    last = proxy.passed[direction]
+    sizes = []
+    for _ in range(3):  # text comes in more or fewer pieces
+        await one_run(container, proxy)
+        sizes.append(proxy.passed[direction])
+    last = min(sizes)
     for number in range(tries):
         proxy.cut_at(direction, 1 + number * last // tries)
         await faults.well(one_run(container, proxy))
-    assert proxy.cuts > tries * 0.5  # the last ones may lie behind a shorter conversation
+    assert proxy.cuts > tries * 0.7  # the last ones may lie behind a shorter conversation
 
 
 async def test_cuts_again_and_again(
@@ -149,7 +152,7 @@ async def test_an_absence_with_much_output(local: str, faults: Tries) -> None:
         ):
             gateway = await gateway_of(client)
             before = gateway.memory_info().rss
-            code = "for i in range(300_000): print(f'{i:0100d}')\nprint('end')"
+            code = "for i in range(1_000_000): print(f'{i:0100d}')\nprint('end')"
             execution = await client.submit(code)
             async for _ in execution.stream():
                 break
@@ -162,7 +165,7 @@ async def test_an_absence_with_much_output(local: str, faults: Tries) -> None:
             await faults.well(execution.wait())
             result = await execution.result()
             assert grown < 64 * 1024 * 1024
-            assert len(result.stdout) == 30_300_000 + 4
+            assert len(result.stdout) == 101_000_000 + 4
             assert not result.truncated
 
 

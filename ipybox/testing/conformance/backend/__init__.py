@@ -28,6 +28,7 @@ class BackendConformance(
     EnvironmentChecks,
     BindChecks,
     PortChecks,
+    CancelChecks,
     StreamChecks,
     CommandChecks,
     WatchingChecks,
@@ -38,7 +39,6 @@ class BackendConformance(
     OwnerChecks,
     ImageChecks,
     CrowdChecks,
-    CancelChecks,
 ):
     """All that the contract of :class:`ipybox.Backend` and its containers says.
 

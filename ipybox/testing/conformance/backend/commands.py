@@ -139,20 +139,20 @@ class CommandChecks(Conformance):
                 await container.open_stream(["true"])
 
     async def runs(self, argument: str) -> bool:
-        """Whether a command of the shared container has that argument."""
+        """Whether a command of the shared container has that among its arguments."""
         code = f"""
             import glob
             for path in glob.glob("/proc/[0-9]*/cmdline"):
                 try:
-                    if b"{argument}" in open(path, "rb").read().split(b"\\0"):
+                    if b"{argument}" in open(path, "rb").read():
                         print(path)
                 except OSError:
                     pass
         """
         return bool(await self.python(code))
 
-    async def nothing_runs(self, argument: str) -> None:
+    async def nothing_runs(self, argument: str, seconds: float = 2) -> None:
         async def gone() -> bool:
             return not await self.runs(argument)
 
-        await self.until(gone, "the command is gone", seconds=2)
+        await self.until(gone, "the command is gone", seconds)
