@@ -5,7 +5,7 @@ import asyncio
 import sys
 
 from ipybox import ExecutionClient, ExecutionContainer, IpyboxError
-from ipybox.selection import load_backend
+from ipybox.plugins.selection import load_backend
 
 
 async def main(seconds: float) -> None:

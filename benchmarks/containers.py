@@ -20,7 +20,7 @@ from benchmarks.figures import Figure, LeftOut, p95
 from benchmarks.kernels import first_result
 from benchmarks.peers import OLD_IPYBOX, PEERS, SCRIPTS, PeerError, base_image
 from ipybox import ExecutionClient, ExecutionContainer, IpyboxError
-from ipybox.selection import choose_backend
+from ipybox.plugins.selection import choose_backend
 
 IMAGE = "ipybox/minimal"
 PYTHON = "/opt/ipybox/bin/python"  # in the image

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ipybox.build_context import BASE_VARIABLE
-from ipybox.image import DEFAULT_BASE
+from ipybox.image.build_context import BASE_VARIABLE
+from ipybox.spec.image import DEFAULT_BASE
 
 CACHE = Path.home() / ".cache" / "ipybox-benchmarks"
 SCRIPTS = Path(__file__).parent / "peer_scripts"

@@ -40,13 +40,16 @@ from ipybox.errors import (
     VersionMismatchError,
 )
 from ipybox.events import Event
-from ipybox.execution import Execution
-from ipybox.hookspecs import hookimpl
-from ipybox.image import BuildContext, BuildEvent, ImageInfo, ImageRecipe
+from ipybox.kernel.execution import Execution
 from ipybox.outputs.handler import OutputHandler
 from ipybox.outputs.limits import OutputLimits, Truncation
 from ipybox.outputs.result import ExecutionResult, Output
-from ipybox.reports import (
+from ipybox.plugins.hookspecs import hookimpl
+from ipybox.session import session
+from ipybox.spec.container import Bind, ContainerSpec, Endpoint
+from ipybox.spec.image import BuildContext, BuildEvent, ImageInfo, ImageRecipe
+from ipybox.spec.resources import Port, Resources
+from ipybox.spec.status import (
     Availability,
     ContainerInfo,
     ExecResult,
@@ -56,9 +59,6 @@ from ipybox.reports import (
     Probe,
     Stats,
 )
-from ipybox.resources import Port, Resources
-from ipybox.session import session
-from ipybox.spec import Bind, ContainerSpec, Endpoint
 
 __all__ = [
     "AuthenticationError",

@@ -5,28 +5,18 @@ engine with an API, all that is made of its calls: :class:`EngineBackend` over a
 :class:`Engine`. What all backends share, so that none has it of its own.
 """
 
-from ipybox.build_context import pack
-from ipybox.engines.backend import EngineBackend
-from ipybox.engines.engine import (
-    Engine,
-    Inspection,
-    Lane,
-    Mount,
-    Ref,
-    Streams,
-    Surroundings,
-)
-from ipybox.engines.inspecting import exit_status, read_inspection, seconds_of
-from ipybox.engines.refusals import not_built, not_pulled, refusal
-from ipybox.engines.removing import until_gone
-from ipybox.engines.sending import send_now
-from ipybox.engines.surroundings import at_host
-from ipybox.engines.usage import usage_inside
-from ipybox.engines.users import run_user
-from ipybox.host_ports import LOOPBACK, check_port_free, port_taken
-from ipybox.image import RUNTIME_LABEL, split_name
-from ipybox.judgement import judge
-from ipybox.labels import (
+from ipybox._async import shielded
+from ipybox.engine.backend import EngineBackend
+from ipybox.engine.base import Engine, Inspection, Lane, Mount, Ref, Streams, Surroundings
+from ipybox.engine.errors import not_built, not_pulled, refusal
+from ipybox.engine.inspection import exit_status, read_inspection, seconds_of
+from ipybox.engine.placement import at_host, run_user
+from ipybox.engine.removal import until_gone
+from ipybox.engine.stats import usage_inside
+from ipybox.engine.transport import send_now
+from ipybox.image.build_context import pack
+from ipybox.runtime.guarantees import judge
+from ipybox.runtime.labels import (
     CONTAINER_LABEL,
     LEASE_LABEL,
     NO_LEASE,
@@ -36,20 +26,18 @@ from ipybox.labels import (
     is_abandoned,
     labels_for,
 )
-from ipybox.launch import (
+from ipybox.runtime.launch import (
     EXIT_LEASE,
-    LEASE_FILE,
-    RUN_FOLDER,
-    TOKEN_FILE,
     LaunchOutput,
     config_line,
     log_lines,
     probe_of,
     start_failed,
 )
-from ipybox.lifetimes import shielded
-from ipybox.resources import GATEWAY_PORT
-from ipybox.spec import DEFAULT_TAG, WORKDIR
+from ipybox.runtime.ports import LOOPBACK, check_port_free, port_taken
+from ipybox.spec.container import DEFAULT_TAG
+from ipybox.spec.image import RUNTIME_LABEL, split_name
+from ipybox.spec.paths import GATEWAY_PORT, LEASE_FILE, RUN_FOLDER, TOKEN_FILE, WORKDIR
 
 __all__ = [
     "CONTAINER_LABEL",

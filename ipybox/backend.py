@@ -15,8 +15,9 @@ from types import TracebackType
 from typing import Literal, Self
 
 from ipybox.errors import BackendUnavailableError, UnsupportedError
-from ipybox.image import BuildContext, BuildEvent, ImageInfo
-from ipybox.reports import (
+from ipybox.spec.container import ContainerSpec, Endpoint
+from ipybox.spec.image import BuildContext, BuildEvent, ImageInfo
+from ipybox.spec.status import (
     Availability,
     ContainerInfo,
     ExecResult,
@@ -26,7 +27,6 @@ from ipybox.reports import (
     Isolation,
     Stats,
 )
-from ipybox.spec import ContainerSpec, Endpoint
 
 
 class Capability(enum.Enum):

@@ -8,8 +8,7 @@ import logging
 from types import TracebackType
 from typing import Any, Self
 
-from ipybox import graces
-from ipybox.endpoints import find_container, find_token
+from ipybox._async import shielded
 from ipybox.errors import (
     ConnectFailedError,
     ContainerLostError,
@@ -22,18 +21,24 @@ from ipybox.errors import (
     TransportError,
 )
 from ipybox.events import Event, EventName
-from ipybox.execution import DEFAULT_TIMEOUT, Execution, check_execution_timeout
-from ipybox.kernel.gateway import Gateway
+from ipybox.gateway.rest import Gateway
+from ipybox.gateway.started import find_container, find_token
+from ipybox.kernel import timeouts
+from ipybox.kernel.execution import DEFAULT_TIMEOUT, Execution
+from ipybox.kernel.interrupt import find_lost, stop
 from ipybox.kernel.requests import complete
 from ipybox.kernel.session import InputCallback, KernelSession
-from ipybox.kernel.stopping import find_lost, stop
-from ipybox.lifetimes import shielded
 from ipybox.outputs.limits import OutputLimits
 from ipybox.outputs.result import ExecutionResult
 from ipybox.outputs.spill import SpillTarget
-from ipybox.plugins import registry
-from ipybox.resources import check_port
-from ipybox.spec import check_kernel_id, check_timeout, check_token
+from ipybox.plugins.registry import registry
+from ipybox.validation import (
+    check_execution_timeout,
+    check_kernel_id,
+    check_port,
+    check_timeout,
+    check_token,
+)
 
 COMPLETION_SECONDS = 2.0
 
@@ -72,16 +77,16 @@ class ExecutionClient:
         limits: OutputLimits | None = None,
         kernel_id: str | None = None,
         keep_kernel: bool = False,
-        interrupt_grace: float = graces.DEFAULT.interrupt,
-        probe_grace: float = graces.DEFAULT.probe,
-        restart_grace: float = graces.DEFAULT.restart,
-        reconnect_grace: float = graces.DEFAULT.reconnect,
+        interrupt_grace: float = timeouts.DEFAULT.interrupt,
+        probe_grace: float = timeouts.DEFAULT.probe,
+        restart_grace: float = timeouts.DEFAULT.restart,
+        reconnect_grace: float = timeouts.DEFAULT.reconnect,
     ) -> None:
         if port is None:
             raise InvalidArgumentError("port is None; it must be a number from 1 to 65535.")
         check_port(port)
         check_timeout("heartbeat_interval", heartbeat_interval)
-        self._graces = graces.Graces(
+        self._graces = timeouts.Graces(
             interrupt=interrupt_grace,
             probe=probe_grace,
             restart=restart_grace,

@@ -9,28 +9,28 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from ipybox import endpoints
+from ipybox._async import shielded
 from ipybox.backend import Backend, ByteStream, Capability, Container, check_capabilities
-from ipybox.binds import resolve_binds
-from ipybox.commands import check_command, check_exec
 from ipybox.errors import GuaranteeError, InvalidArgumentError
 from ipybox.events import Event, EventName
-from ipybox.image import BuildEvent
-from ipybox.image_search import ensure_image
-from ipybox.leases import LeaseKeeper
-from ipybox.lifetimes import shielded
-from ipybox.plugins import registry
-from ipybox.reports import ExecResult, ExitStatus, Guarantees, Stats
-from ipybox.resources import Port, Resources
-from ipybox.selection import choose_backend
-from ipybox.spec import (
+from ipybox.gateway.leases import LeaseKeeper
+from ipybox.gateway.started import StartedContainer, forget, remember
+from ipybox.image.resolve import ensure_image
+from ipybox.plugins.registry import registry
+from ipybox.plugins.selection import choose_backend
+from ipybox.spec.container import (
     DEFAULT_LEASE_SECONDS,
     DEFAULT_TAG,
     Bind,
     ContainerSpec,
     Endpoint,
     parse_binds,
+    resolve_binds,
 )
+from ipybox.spec.image import BuildEvent
+from ipybox.spec.resources import Port, Resources
+from ipybox.spec.status import ExecResult, ExitStatus, Guarantees, Stats
+from ipybox.validation import check_command, check_exec
 
 log = logging.getLogger(__name__)
 
@@ -288,14 +288,14 @@ class ExecutionContainer:
             lifetime.callback(keeper.stop)
         ended = asyncio.create_task(container.wait(), name="ipybox container end")
         lifetime.push_async_callback(_settled, ended)
-        started = endpoints.StartedContainer(
+        started = StartedContainer(
             endpoint=endpoint,
             ended=ended,
             kill=container.kill,
             isolated=container.guarantees.isolation != "none",
         )
-        endpoints.remember(started)
-        lifetime.callback(endpoints.forget, started)
+        remember(started)
+        lifetime.callback(forget, started)
         self._emit("container.ready", name, backend=backend.name)
 
     async def _create(self, backend: Backend, lifetime: AsyncExitStack) -> Container:

@@ -13,8 +13,8 @@ import pytest
 from ipybox import Capability, ContainerSpec, ExecutionClient, ExecutionContainer
 from ipybox.authoring import OWNER_LABEL, Owner
 from ipybox.errors import IpyboxError
-from ipybox.plugins import PluginRegistry
-from ipybox.selection import choose_backend, load_backend
+from ipybox.plugins.registry import PluginRegistry
+from ipybox.plugins.selection import choose_backend, load_backend
 from ipybox.testing import LoopWatch, Tries
 
 BACKENDS = ("local", "docker", "podman")

@@ -16,6 +16,7 @@ from ipybox import (
     Availability,
     BackendError,
     ContainerInfo,
+    ContainerNotFoundError,
     ContainerSpec,
     ExitStatus,
     Stats,
@@ -35,7 +36,6 @@ from ipybox.authoring import (
 )
 from ipybox_docker.connection import Connection
 from ipybox_docker.errors import engine_call
-from ipybox_docker.reading import stats_of
 from ipybox_docker.streams import DockerStreams
 from ipybox_docker.translate import create_payload
 
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 REMOVE_SECONDS = 30.0
 KILLED = 128 + 9
+NO_LIMIT = 1 << 60
 
 
 class DockerEngine(Engine):
@@ -197,3 +198,19 @@ class DockerEngine(Engine):
 
     def _exec(self, exec_id: str) -> Exec:
         return Exec(self.connection.docker, exec_id, tty=False)
+
+
+def stats_of(found: Mapping[str, Any], name: str) -> Stats:
+    """Raises ContainerNotFoundError for a container that does not run."""
+    memory = found.get("memory_stats") or {}
+    if "usage" not in memory:
+        raise ContainerNotFoundError(f"The container {name} is not running.")
+    details = memory.get("stats") or {}
+    cache = details.get("total_inactive_file", details.get("inactive_file", 0))
+    limit = memory.get("limit")
+    return Stats(
+        cpu_seconds=found["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9,
+        memory_bytes=max(0, memory["usage"] - cache),
+        memory_limit_bytes=None if limit is None or limit > NO_LIMIT else limit,
+        pids=(found.get("pids_stats") or {}).get("current"),
+    )

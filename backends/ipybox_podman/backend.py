@@ -17,7 +17,7 @@ from ipybox import (
     ImageInfo,
 )
 from ipybox.authoring import EngineBackend
-from ipybox_podman import images, mapping
+from ipybox_podman import images, userns
 from ipybox_podman.diagnosis import judge_host
 from ipybox_podman.engine import PodmanEngine
 from ipybox_podman.host import read_host
@@ -58,7 +58,7 @@ class PodmanBackend(EngineBackend):
         return [engine, *judge_host(await asyncio.to_thread(read_host), info)]
 
     def prepare(self, spec: ContainerSpec) -> AsyncIterator[BuildEvent]:
-        return mapping.prepare(self.engine, spec)
+        return userns.prepare(self.engine, spec)
 
     async def image(self, tag: str) -> ImageInfo | None:
         return await images.find(self._connection, tag)

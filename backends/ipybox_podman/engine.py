@@ -42,9 +42,9 @@ from ipybox.authoring import (
     until_gone,
     usage_inside,
 )
-from ipybox_podman.ceilings import own_ceilings
 from ipybox_podman.connection import Connection
 from ipybox_podman.host import may_group
+from ipybox_podman.limits import own_ceilings
 from ipybox_podman.streams import frames
 from ipybox_podman.translate import create_payload, user_mapping, wants_mapping
 

@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from ipybox.build_context import build_context
 from ipybox.cli.options import BackendOption, errors_told, run_to_end
 from ipybox.cli.progress import Progress
 from ipybox.errors import ImageBuildError, InvalidArgumentError
-from ipybox.image import BuildContext, ImageRecipe
-from ipybox.plugins import registry
-from ipybox.selection import choose_backend
+from ipybox.image.build_context import build_context
+from ipybox.plugins.registry import registry
+from ipybox.plugins.selection import choose_backend
+from ipybox.spec.image import BuildContext, ImageRecipe
 
 MEGABYTE = 1_000_000
 

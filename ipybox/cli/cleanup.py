@@ -9,7 +9,7 @@ import typer
 
 from ipybox.cli.options import BackendOption, errors_told, run_to_end
 from ipybox.errors import InvalidArgumentError
-from ipybox.selection import choose_backend
+from ipybox.plugins.selection import choose_backend
 
 
 def cleanup(

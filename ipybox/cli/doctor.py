@@ -12,9 +12,9 @@ import typer
 
 from ipybox.cli.options import JsonOption
 from ipybox.errors import IpyboxError
-from ipybox.plugins import registry
-from ipybox.reports import Availability, Finding
-from ipybox.selection import PREFERRED, load_backend
+from ipybox.plugins.registry import registry
+from ipybox.plugins.selection import PREFERRED, load_backend
+from ipybox.spec.status import Availability, Finding
 
 CHECK_SECONDS = 15.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ipybox.cli.options import BackendOption, JsonOption, list_rows
-from ipybox.image import HASH_LABEL, RECIPE_LABEL, RUNTIME_LABEL, ImageInfo
+from ipybox.spec.image import HASH_LABEL, RECIPE_LABEL, RUNTIME_LABEL, ImageInfo
 
 
 def images(backend: BackendOption = None, as_json: JsonOption = False) -> None:

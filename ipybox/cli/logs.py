@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ipybox.cli.options import BackendOption, errors_told, run_to_end
-from ipybox.selection import choose_backend
+from ipybox.plugins.selection import choose_backend
 
 
 def logs(

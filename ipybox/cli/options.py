@@ -15,8 +15,8 @@ import typer
 
 from ipybox.backend import Backend
 from ipybox.errors import BackendNotFoundError, InvalidArgumentError, IpyboxError
-from ipybox.selection import choose_backend
-from ipybox.spec import Bind
+from ipybox.plugins.selection import choose_backend
+from ipybox.spec.container import Bind
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2

@@ -8,7 +8,7 @@ import json
 import typer
 
 from ipybox.cli.options import JsonOption
-from ipybox.plugins import PluginReport, registry
+from ipybox.plugins.registry import PluginReport, registry
 
 
 def plugins(

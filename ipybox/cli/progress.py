@@ -6,7 +6,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ipybox.image import BuildEvent
+from ipybox.spec.image import BuildEvent
 
 if TYPE_CHECKING:
     import rich.progress

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 
 from ipybox.cli.options import BackendOption, JsonOption, list_rows
-from ipybox.labels import LEASE_LABEL
-from ipybox.reports import ContainerInfo
+from ipybox.runtime.labels import LEASE_LABEL
+from ipybox.spec.status import ContainerInfo
 
 
 def ps(backend: BackendOption = None, as_json: JsonOption = False) -> None:

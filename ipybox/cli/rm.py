@@ -8,7 +8,7 @@ import typer
 
 from ipybox.cli.options import EXIT_ERROR, BackendOption, errors_told, run_to_end
 from ipybox.errors import BackendError
-from ipybox.selection import choose_backend
+from ipybox.plugins.selection import choose_backend
 
 
 def rm(

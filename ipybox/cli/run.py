@@ -25,7 +25,7 @@ from ipybox.client import ExecutionClient
 from ipybox.errors import ExecutionError, ExecutionTimeoutError, InvalidArgumentError
 from ipybox.outputs.result import ExecutionResult
 from ipybox.session import session
-from ipybox.spec import DEFAULT_TAG
+from ipybox.spec.container import DEFAULT_TAG
 
 
 def run(

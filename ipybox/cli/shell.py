@@ -22,7 +22,7 @@ from ipybox.cli.progress import Progress
 from ipybox.client import ExecutionClient
 from ipybox.errors import ExecutionError, ExecutionFailedError
 from ipybox.session import session
-from ipybox.spec import DEFAULT_TAG
+from ipybox.spec.container import DEFAULT_TAG
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import CompleteEvent, Completion

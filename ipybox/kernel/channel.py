@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from ipybox.endpoints import find_container
+from ipybox._async import shielded
 from ipybox.errors import (
     ConnectFailedError,
     ConnectionLostError,
@@ -22,12 +22,13 @@ from ipybox.errors import (
     KernelDiedError,
     ProtocolError,
 )
-from ipybox.kernel.connection import count_at_gateway, open_connection
-from ipybox.kernel.endings import connection_lost, container_lost, kernel_died
-from ipybox.kernel.gateway import Gateway
-from ipybox.kernel.heartbeat import Heartbeat
+from ipybox.gateway.heartbeat import Heartbeat
+from ipybox.gateway.rest import Gateway
+from ipybox.gateway.started import find_container
+from ipybox.gateway.versions import RESUME_SUBPROTOCOL, V1_SUBPROTOCOL
+from ipybox.gateway.websocket import count_at_gateway, open_connection
+from ipybox.kernel.errors import connection_lost, container_lost, kernel_died
 from ipybox.kernel.messages import (
-    V1_SUBPROTOCOL,
     Channel,
     Message,
     StatusContent,
@@ -37,8 +38,6 @@ from ipybox.kernel.messages import (
     new_message_id,
 )
 from ipybox.kernel.sinks import DrainingSink, LateSink, Sink
-from ipybox.kernel.versions import RESUME_SUBPROTOCOL
-from ipybox.lifetimes import shielded
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection

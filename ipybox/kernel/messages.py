@@ -17,8 +17,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from ipybox.errors import InvalidArgumentError, ProtocolError
+from ipybox.gateway.versions import V1_SUBPROTOCOL
 
-V1_SUBPROTOCOL = "v1.kernel.websocket.jupyter.org"
 PROTOCOL_VERSION = "5.4"
 
 Channel = Literal["shell", "control", "stdin", "iopub"]

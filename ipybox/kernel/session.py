@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
+from ipybox._async import shielded
 from ipybox.errors import (
     ExecutionFailedError,
     InputFailedError,
@@ -18,12 +19,11 @@ from ipybox.errors import (
     TransportError,
 )
 from ipybox.events import Event
+from ipybox.gateway.rest import Gateway
 from ipybox.kernel.channel import KernelChannel
-from ipybox.kernel.gateway import Gateway
 from ipybox.kernel.messages import InputRequestContent
 from ipybox.kernel.requests import probe, run_startup
 from ipybox.kernel.sinks import LateSink, Sink
-from ipybox.lifetimes import shielded
 
 Tell = Callable[[Event], None]
 InputCallback = Callable[[str, bool], str | Awaitable[str]]

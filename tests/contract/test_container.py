@@ -19,8 +19,8 @@ from ipybox import (
     ExecutionClient,
     ExecutionContainer,
     InvalidArgumentError,
-    endpoints,
 )
+from ipybox.gateway.started import find_container, forget, remember
 
 
 async def test_port_before_start_and_after_kill(backend: str) -> None:
@@ -90,9 +90,9 @@ async def test_token_is_wanted_everywhere(
             assert status in (401, 403) or path == "/api", path
         assert (await http.post("/api/kernels", json={})).status_code == 401
 
-    started = endpoints.find_container("localhost", container.port)
+    started = find_container("localhost", container.port)
     assert started is not None
-    endpoints.forget(started)  # as in another process
+    forget(started)  # as in another process
     try:
         with pytest.raises(AuthenticationError, match=r"401.*IPYBOX_TOKEN"):
             await ExecutionClient(container.port).connect()
@@ -104,7 +104,7 @@ async def test_token_is_wanted_everywhere(
         async with ExecutionClient(container.port, "127.0.0.1") as client:
             assert (await client.execute("2")).text == "2"
     finally:
-        endpoints.remember(started)
+        remember(started)
 
 
 async def test_token_shows_nowhere(

@@ -22,7 +22,7 @@ from ipybox import (
     ExecutionClient,
     ExecutionContainer,
 )
-from ipybox.engines.attachment import Attachment
+from ipybox.engine.output import Attachment
 from ipybox.testing import Tries
 from tests.engine_proxy import EngineProxy
 from tests.engines.witness import Witness

@@ -11,7 +11,7 @@ from ipybox import (
     KernelDiedError,
     Resources,
 )
-from ipybox.selection import load_backend
+from ipybox.plugins.selection import load_backend
 from tests.engines.witness import Witness
 
 

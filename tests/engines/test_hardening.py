@@ -10,9 +10,9 @@ from ipybox import (
     GuaranteeError,
     Resources,
 )
-from ipybox.engines.container import EngineContainer
-from ipybox.resources import DEFAULT_MEMORY_BYTES, DEFAULT_PIDS
-from ipybox.selection import load_backend
+from ipybox.engine.container import EngineContainer
+from ipybox.plugins.selection import load_backend
+from ipybox.spec.resources import DEFAULT_MEMORY_BYTES, DEFAULT_PIDS
 from tests.engines.witness import Witness
 
 STATUS = """

@@ -19,9 +19,9 @@ from ipybox import (
     ImageRecipe,
     ImageRefusedError,
 )
-from ipybox.build_context import BASE_VARIABLE, build_context
-from ipybox.image import DEFAULT_BASE, HASH_LABEL, PROTOCOL_LABEL
-from ipybox.selection import load_backend
+from ipybox.image.build_context import BASE_VARIABLE, build_context
+from ipybox.plugins.selection import load_backend
+from ipybox.spec.image import DEFAULT_BASE, HASH_LABEL, PROTOCOL_LABEL
 from tests.engines.witness import Witness, ipybox
 
 
@@ -137,7 +137,7 @@ async def test_pip_at_run_time_as_any_user(engine: Witness, user: str | None) ->
 async def test_a_recipe_is_built_when_its_tag_is_asked_for(
     engine: Witness, tag: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ipybox.plugins import registry
+    from ipybox.plugins.registry import registry
 
     # A base of its own: were its steps in the engine's cache, they would put out nothing.
     await engine.build(f"{tag}:base", f"FROM ipybox/minimal\nENV IPYBOX_TEST={tag}\n")

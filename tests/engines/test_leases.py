@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ipybox import ExecutionClient, ExecutionContainer
-from ipybox.selection import load_backend
+from ipybox.plugins.selection import load_backend
 from tests.engines.witness import Witness
 
 POINTS = {

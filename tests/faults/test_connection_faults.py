@@ -21,9 +21,9 @@ from ipybox import (
     ExecutionTimeoutError,
     GatewayError,
     OutputLimits,
-    endpoints,
 )
-from ipybox.kernel.gateway import Gateway
+from ipybox.gateway.rest import Gateway
+from ipybox.gateway.started import find_container, forget, remember
 from ipybox.testing import CuttingProxy, Tries
 from ipybox.testing.cutting_proxy import Direction
 
@@ -216,10 +216,10 @@ async def test_a_container_is_given_up_where_nothing_else_helps(
         raise GatewayError("no kernel today")
 
     async with ExecutionContainer(backend="local") as container:
-        started = endpoints.find_container("localhost", container.port)
+        started = find_container("localhost", container.port)
         assert started is not None
         real = dataclasses.replace(started, isolated=True)
-        endpoints.remember(real)
+        remember(real)
         try:
             client = ExecutionClient(container.port, interrupt_grace=0.2)
             await client.connect()
@@ -232,7 +232,7 @@ async def test_a_container_is_given_up_where_nothing_else_helps(
                 _ = container.port
             await client.disconnect()
         finally:
-            endpoints.forget(real)
+            forget(real)
 
 
 async def gateway_of(client: ExecutionClient) -> psutil.Process:

@@ -11,7 +11,7 @@ from pathlib import Path
 import ipybox_runtime
 import pytest
 
-from ipybox.kernel import versions
+from ipybox.gateway import versions
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

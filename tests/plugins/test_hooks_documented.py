@@ -5,7 +5,7 @@ from pathlib import Path
 
 import ipybox_local.plugin  # noqa: F401  # the built-in is importable by its name
 
-from ipybox.hookspecs import Hooks
+from ipybox.plugins.hookspecs import Hooks
 
 ROOT = Path(__file__).parents[2]
 HOOKS = sorted(name for name in vars(Hooks) if name.startswith("ipybox_"))

@@ -20,8 +20,8 @@ from ipybox import (
     PluginError,
     hookimpl,
 )
-from ipybox.plugins import PluginRegistry as Registry
-from ipybox.plugins import PluginReport, registry
+from ipybox.plugins.registry import PluginRegistry as Registry
+from ipybox.plugins.registry import PluginReport, registry
 
 
 def descriptor(name: str) -> BackendDescriptor:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from ipybox_podman import mapping
+from ipybox_podman import userns
 from ipybox_podman.backend import PodmanBackend
 
 from ipybox import BuildEvent, ExecutionClient, ExecutionContainer
@@ -37,7 +37,7 @@ async def _podman(*arguments: str, given: str = "") -> str:
 async def test_the_first_start_tells_what_it_waits_for(
     new_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mapping, "STEP_SECONDS", 0.05)
+    monkeypatch.setattr(userns, "STEP_SECONDS", 0.05)
     told: list[list[BuildEvent]] = []
     async with PodmanBackend() as backend:
         for _ in range(2):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ipybox import ContainerSpec, InvalidArgumentError, Port
-from ipybox.commands import check_exec
+from ipybox.validation import check_exec
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,10 @@ from ipybox import (
     ImageRefusedError,
     InvalidArgumentError,
 )
-from ipybox.build_context import BASE_VARIABLE, build_context, pack
 from ipybox.cli.build import changed, read_requirements
-from ipybox.image import PROTOCOL_LABEL
-from ipybox.image_search import claiming, ensure_image
+from ipybox.image.build_context import BASE_VARIABLE, build_context, pack
+from ipybox.image.resolve import claiming, ensure_image
+from ipybox.spec.image import PROTOCOL_LABEL
 
 RECIPE = ImageRecipe(name="r", tags=("a/b", "host:5000/c:v1"), python_packages=("einops>=0.8",))
 

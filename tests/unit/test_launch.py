@@ -8,7 +8,7 @@ import pytest
 
 from ipybox import Bind, ContainerSpec, InvalidArgumentError, Port, Probe, Resources
 from ipybox.authoring import LaunchOutput, Owner, config_line, is_abandoned, judge, labels_for
-from ipybox.spec import check_kernel_id
+from ipybox.validation import check_kernel_id
 
 GOOD = Probe(
     user=1000, group=1000, capabilities=0, no_new_privileges=True, seccomp=2,

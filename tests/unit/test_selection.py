@@ -14,10 +14,10 @@ from ipybox import (
     Container,
     ContainerSpec,
     ExecutionContainer,
-    selection,
 )
-from ipybox.plugins import PluginRegistry
-from ipybox.selection import choose_backend
+from ipybox.plugins import selection
+from ipybox.plugins.registry import PluginRegistry
+from ipybox.plugins.selection import choose_backend
 
 
 class Engine(Backend):

@@ -14,8 +14,8 @@ import pytest
 from ipybox.backend import Backend, Capability, Container
 from ipybox.client import ExecutionClient
 from ipybox.container import ExecutionContainer
-from ipybox.image_search import ensure_image
-from ipybox.spec import DEFAULT_TAG, ContainerSpec
+from ipybox.image.resolve import ensure_image
+from ipybox.spec.container import DEFAULT_TAG, ContainerSpec
 from ipybox.testing.conformance.checks import SUITE_VERSION, check_of, refuse_silent_overrides
 from ipybox.testing.loop_watch import LoopWatch
 

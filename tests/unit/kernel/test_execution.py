@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from ipybox.errors import ExecutionInterruptedError, KernelState, ProtocolError
-from ipybox.execution import Execution
-from ipybox.kernel.execution import ExecutionState, strip_ansi
+from ipybox.kernel.execution import Execution
 from ipybox.kernel.messages import Header, Message, ParentHeader
+from ipybox.kernel.state import ExecutionState, strip_ansi
 from ipybox.outputs.limits import OutputLimits
 
 

@@ -57,7 +57,7 @@ async def test_fault(fault: Fault, error: type[IpyboxError], says: str) -> None:
 
 
 async def test_a_gateway_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ipybox.kernel.gateway.START_SECONDS", 3.0)
+    monkeypatch.setattr("ipybox.gateway.rest.START_SECONDS", 3.0)
     async with FakeGateway(Fault.SILENT) as gateway:
         with pytest.raises(GatewayError, match="Timeout"):
             await run(gateway)

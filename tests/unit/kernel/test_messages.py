@@ -11,14 +11,8 @@ from jupyter_server.services.kernels.connection.base import (
 )
 
 from ipybox.errors import ProtocolError
-from ipybox.kernel.messages import (
-    V1_SUBPROTOCOL,
-    DisplayContent,
-    StreamContent,
-    content_of,
-    decode,
-    encode,
-)
+from ipybox.gateway.versions import V1_SUBPROTOCOL
+from ipybox.kernel.messages import DisplayContent, StreamContent, content_of, decode, encode
 
 REQUEST = {"msg_id": "1", "session": "s"}
 

@@ -3,7 +3,7 @@
 import pytest
 
 from ipybox import VersionMismatchError
-from ipybox.kernel import versions
+from ipybox.gateway import versions
 
 
 def test_a_runtime_of_another_protocol() -> None:

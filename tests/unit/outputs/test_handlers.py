@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from PIL import Image, UnidentifiedImageError
 
+from ipybox.outputs.builtin import ImageHandler, TextHandler
 from ipybox.outputs.collector import Bundle, OutputCollector
 from ipybox.outputs.handler import OutputHandler
-from ipybox.outputs.images import ImageHandler
 from ipybox.outputs.limits import OutputLimits
 from ipybox.outputs.result import build_result
-from ipybox.outputs.text import TextHandler
 
 
 def encoded(name: str, size: tuple[int, int] = (3, 2), **options: Any) -> str:

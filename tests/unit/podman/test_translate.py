@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from ipybox_podman.ceilings import ceilings
 from ipybox_podman.images import qualified
+from ipybox_podman.limits import ceilings
 from ipybox_podman.streams import frames
 from ipybox_podman.translate import create_payload, user_mapping, wants_mapping
 

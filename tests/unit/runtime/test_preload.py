@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ipybox.dockerfile import COMPILE_IMPORTED
+from ipybox.image.dockerfile import COMPILE_IMPORTED
 
 
 def test_a_build_imports_and_compiles_to_its_end(tmp_path: Path) -> None:

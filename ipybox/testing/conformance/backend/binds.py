@@ -10,7 +10,7 @@ import pytest
 
 from ipybox.backend import Capability
 from ipybox.errors import InvalidArgumentError
-from ipybox.spec import Bind
+from ipybox.spec.container import Bind
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check
 

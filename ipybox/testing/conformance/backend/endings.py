@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from ipybox.backend import Capability, Container
 from ipybox.errors import IpyboxError
-from ipybox.resources import Resources
+from ipybox.spec.resources import Resources
 from ipybox.testing.conformance.backend.inside import GATEWAY
 from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
 from ipybox.testing.conformance.checks import check

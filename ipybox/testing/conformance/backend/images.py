@@ -10,7 +10,7 @@ import pytest
 
 from ipybox.backend import Capability
 from ipybox.errors import ImageBuildError, ImageNotFoundError
-from ipybox.image import PROTOCOL_LABEL, BuildContext, BuildEvent
+from ipybox.spec.image import PROTOCOL_LABEL, BuildContext, BuildEvent
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check
 

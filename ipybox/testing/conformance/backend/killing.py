@@ -11,7 +11,7 @@ import pytest
 
 from ipybox.backend import Capability, Container
 from ipybox.errors import ContainerStartError, IpyboxError
-from ipybox.spec import Bind
+from ipybox.spec.container import Bind
 from ipybox.testing.conformance.backend.inside import GATEWAY
 from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
 from ipybox.testing.conformance.checks import check

@@ -6,7 +6,7 @@ import pytest
 
 from ipybox.backend import Capability, Container
 from ipybox.errors import GuaranteeError, IpyboxError
-from ipybox.resources import DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, Resources
+from ipybox.spec.resources import DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, Resources
 from ipybox.testing.conformance.backend.inside import BURN, MEMORY_LIMIT, THREADS
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check

@@ -13,7 +13,7 @@ import pytest
 from ipybox.backend import Capability, Container
 from ipybox.client import ExecutionClient
 from ipybox.errors import PortTakenError
-from ipybox.resources import Port
+from ipybox.spec.resources import Port
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check
 

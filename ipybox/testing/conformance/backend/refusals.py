@@ -11,9 +11,9 @@ import pytest
 
 from ipybox.backend import Capability
 from ipybox.errors import BackendError, InvalidArgumentError, UnsupportedError
-from ipybox.image import BuildContext
-from ipybox.resources import Port, Resources
-from ipybox.spec import Bind
+from ipybox.spec.container import Bind
+from ipybox.spec.image import BuildContext
+from ipybox.spec.resources import Port, Resources
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check
 

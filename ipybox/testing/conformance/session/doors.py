@@ -11,8 +11,8 @@ import pytest
 import websockets
 
 from ipybox.errors import VersionMismatchError
-from ipybox.kernel import gateway as client_gateway
-from ipybox.kernel import versions
+from ipybox.gateway import rest as client_gateway
+from ipybox.gateway import versions
 from ipybox.testing.conformance.base import SOON_SECONDS
 from ipybox.testing.conformance.checks import check
 from ipybox.testing.conformance.session.shared import SessionChecks

@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from ipybox.errors import ExecutionError, PluginError
-from ipybox.plugins import registry
+from ipybox.plugins.registry import registry
 from ipybox.testing.conformance.checks import check
 from ipybox.testing.conformance.session.shared import SessionChecks
 

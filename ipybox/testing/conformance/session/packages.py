@@ -14,8 +14,8 @@ import pytest
 
 from ipybox.backend import Capability
 from ipybox.container import ExecutionContainer
-from ipybox.image import split_name
-from ipybox.plugins import registry
+from ipybox.plugins.registry import registry
+from ipybox.spec.image import split_name
 from ipybox.testing.conformance.checks import check
 from ipybox.testing.conformance.session.shared import SessionChecks
 

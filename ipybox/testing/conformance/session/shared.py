@@ -10,7 +10,7 @@ import httpx
 
 from ipybox.client import ExecutionClient
 from ipybox.container import ExecutionContainer
-from ipybox.execution import Execution
+from ipybox.kernel.execution import Execution
 from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
 
 PATIENT: Mapping[str, Any] = {"interrupt_grace": 20.0, "probe_grace": 20.0}

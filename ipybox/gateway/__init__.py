@@ -1,0 +1,1 @@
+"""HTTP and WebSocket to a kernel gateway, and nothing above them."""

@@ -1,0 +1,1 @@
+"""What goes into a container image, and how an image is found."""

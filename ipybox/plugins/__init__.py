@@ -1,0 +1,1 @@
+"""Hooks, the registry of plugins, and the choice of a backend."""

@@ -1,0 +1,12 @@
+"""Registers the built-in handlers, by the same door as anybody's."""
+
+from __future__ import annotations
+
+from ipybox.outputs.builtin import ImageHandler, JsonHandler, TextHandler
+from ipybox.outputs.handler import OutputHandler
+from ipybox.plugins.hookspecs import hookimpl
+
+
+@hookimpl
+def ipybox_register_output_handlers() -> list[OutputHandler]:
+    return [TextHandler(), ImageHandler(), JsonHandler()]

@@ -1,0 +1,66 @@
+"""What a container guarantees, judged by what the runtime measured in it: pure."""
+
+from __future__ import annotations
+
+from ipybox.spec.container import ContainerSpec
+from ipybox.spec.paths import WORKDIR
+from ipybox.spec.resources import Resources
+from ipybox.spec.status import Enforcement, Guarantees, Isolation, Probe
+
+SECCOMP_FILTER = 2
+LIMITS = ("memory", "processes", "processors")
+TOLERANCE = 1.01  # the kernel rounds limits to its pages
+
+
+def judge(
+    spec: ContainerSpec, probe: Probe | None, isolation: Isolation, limits_remedy: str = ""
+) -> Guarantees:
+    """Compares what was asked for, the defaults among it, with what was found.
+
+    ``limits_remedy``: what helps where a limit is not enforced.
+    """
+    if probe is None:
+        return Guarantees(isolation=isolation, unmet=("nothing was measured",))
+    wanted = (spec.resources or Resources()).with_defaults()
+    checks: dict[str, tuple[bool, str]] = {
+        "user": (probe.user != 0 or spec.user in ("0", "0:0", "root"), "the code runs as root"),
+        "capabilities": (
+            probe.capabilities == 0,
+            f"capabilities are effective: {probe.capabilities:#x}",
+        ),
+        "privileges": (probe.no_new_privileges, "no_new_privs is not set"),
+        "system calls": (
+            probe.seccomp == SECCOMP_FILTER,
+            f"no seccomp filter (mode {probe.seccomp})",
+        ),
+        "memory": _limit("memory_bytes", probe.memory_bytes, wanted.memory_bytes),
+        "processes": _limit("pids", probe.pids, wanted.pids),
+    }
+    if wanted.cpus is not None:
+        checks["processors"] = _limit("cpus", probe.cpus, wanted.cpus)
+    if spec.read_only_root:
+        checks["root file system"] = (
+            probe.mounts.get("/") is False,
+            "the root file system is writable",
+        )
+    for bind in spec.binds:
+        if bind.read_only:
+            path = f"{WORKDIR}/{bind.container_path.strip('/')}"
+            checks[f"bind {bind.container_path}"] = (
+                probe.mounts.get(path) is False,
+                f"{path} is writable",
+            )
+    details: dict[str, Enforcement] = {
+        name: "enforced" if met else "none" for name, (met, _) in checks.items()
+    }
+    # Files outside the container are out of reach; the network is not.
+    details |= {"filesystem": "enforced", "network": "none"}
+    unmet = [text for met, text in checks.values() if not met]
+    if limits_remedy and not all(checks[name][0] for name in LIMITS if name in checks):
+        unmet.append(limits_remedy)
+    return Guarantees(isolation=isolation, details=details, probe=probe, unmet=tuple(unmet))
+
+
+def _limit(name: str, found: float | None, asked: float | None) -> tuple[bool, str]:
+    met = found is not None and asked is not None and found <= asked * TOLERANCE
+    return met, f"{name}: found {'no limit' if found is None else found}, asked for {asked}"

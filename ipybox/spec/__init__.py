@@ -1,0 +1,1 @@
+"""Data: what is asked for, and what is reported."""
