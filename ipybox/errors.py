@@ -6,6 +6,7 @@
     ├── InvalidArgumentError (ValueError)   an argument that can't be right; nothing was started
     ├── PluginError                         a plugin that can't be used, or that failed
     ├── SpillError                          the disk would not take the text of an execution
+    ├── ContainerStateError (RuntimeError)  a container is not running, or is running already
     ├── BackendError                        the engine's side
     │   ├── BackendNotFoundError            no backend of that name
     │   ├── BackendUnavailableError         it is there, and not ready
@@ -23,6 +24,7 @@
     │       └── ImageBuildError             a step of its build failed
     ├── TransportError                      between client and gateway
     │   ├── NotConnectedError (ValueError)  before connect, or after disconnect
+    │   ├── AlreadyConnectedError           a second connect
     │   ├── ConnectFailedError              nobody answers there
     │   ├── AuthenticationError             no token, or a wrong one
     │   ├── GatewayError                    the gateway refused, or is no gateway
@@ -40,8 +42,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,6 +60,28 @@ class IpyboxError(Exception):
     """The root of all errors of this library."""
 
 
+E = TypeVar("E", bound=BaseException)
+
+
+def copy_error(error: E) -> E:
+    """Copy an exception, so that it can be raised for one more caller.
+
+    Each caller gets an exception of its own, with its own traceback. ``copy.copy`` alone
+    would drop the cause.
+
+    Args:
+        error: The exception to copy; it is left unchanged.
+
+    Returns:
+        A copy with the same type, arguments, attributes and cause.
+    """
+    duplicate = copy.copy(error)
+    duplicate.__cause__ = error.__cause__
+    duplicate.__context__ = error.__context__
+    duplicate.__suppress_context__ = error.__suppress_context__
+    return duplicate
+
+
 class InvalidArgumentError(IpyboxError, ValueError):
     """An argument that can't be right. Raised before anything is started."""
 
@@ -67,6 +92,10 @@ class PluginError(IpyboxError):
 
 class SpillError(IpyboxError):
     """The disk would not take the text of an execution; the rest of its result is fine."""
+
+
+class ContainerStateError(IpyboxError, RuntimeError):
+    """A call that needs a running container, or that needs one not to run yet."""
 
 
 class BackendError(IpyboxError):
@@ -139,6 +168,10 @@ class TransportError(IpyboxError):
 
 class NotConnectedError(TransportError, ValueError):
     """A call before ``connect()``, or after ``disconnect()``."""
+
+
+class AlreadyConnectedError(TransportError):
+    """A call of ``connect()`` on a client that is connected."""
 
 
 class ConnectFailedError(TransportError):
