@@ -38,8 +38,10 @@ from ipybox.runtime.ports import LOOPBACK, check_port_free, port_taken
 from ipybox.spec.container import DEFAULT_TAG
 from ipybox.spec.image import RUNTIME_LABEL, split_name
 from ipybox.spec.paths import GATEWAY_PORT, LEASE_FILE, RUN_FOLDER, TOKEN_FILE, WORKDIR
+from ipybox.spec.status import CONCERNS, bind_concern
 
 __all__ = [
+    "CONCERNS",
     "CONTAINER_LABEL",
     "DEFAULT_TAG",
     "EXIT_LEASE",
@@ -65,6 +67,7 @@ __all__ = [
     "Streams",
     "Surroundings",
     "at_host",
+    "bind_concern",
     "check_port_free",
     "config_line",
     "exit_status",

@@ -21,7 +21,7 @@ from ipybox import (
     Guarantees,
     NameTakenError,
 )
-from ipybox.authoring import LOOPBACK, check_port_free, port_taken, start_failed
+from ipybox.authoring import CONCERNS, LOOPBACK, check_port_free, port_taken, start_failed
 from ipybox_local import workspace
 from ipybox_local.translate import supervisor_config
 
@@ -54,8 +54,7 @@ class LocalContainer(Container):
 
     @property
     def guarantees(self) -> Guarantees:
-        concerns = ("filesystem", "network", "user", "resources")
-        return Guarantees(isolation="none", details=dict.fromkeys(concerns, "none"))
+        return Guarantees(isolation="none", details=dict.fromkeys(CONCERNS, "none"))
 
     async def start(self) -> Endpoint:
         if self._spec.port is not None:

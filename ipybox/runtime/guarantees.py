@@ -5,10 +5,18 @@ from __future__ import annotations
 from ipybox.spec.container import ContainerSpec
 from ipybox.spec.paths import WORKDIR
 from ipybox.spec.resources import Resources
-from ipybox.spec.status import Enforcement, Guarantees, Isolation, Probe
+from ipybox.spec.status import (
+    AnyConcern,
+    Concern,
+    Enforcement,
+    Guarantees,
+    Isolation,
+    Probe,
+    bind_concern,
+)
 
 SECCOMP_FILTER = 2
-LIMITS = ("memory", "processes", "processors")
+LIMITS: tuple[Concern, ...] = ("memory", "processes", "processors")
 TOLERANCE = 1.01  # the kernel rounds limits to its pages
 
 
@@ -22,7 +30,7 @@ def judge(
     if probe is None:
         return Guarantees(isolation=isolation, unmet=("nothing was measured",))
     wanted = (spec.resources or Resources()).with_defaults()
-    checks: dict[str, tuple[bool, str]] = {
+    checks: dict[AnyConcern, tuple[bool, str]] = {
         "user": (probe.user != 0 or spec.user in ("0", "0:0", "root"), "the code runs as root"),
         "capabilities": (
             probe.capabilities == 0,
@@ -46,11 +54,11 @@ def judge(
     for bind in spec.binds:
         if bind.read_only:
             path = f"{WORKDIR}/{bind.container_path.strip('/')}"
-            checks[f"bind {bind.container_path}"] = (
+            checks[bind_concern(bind.container_path)] = (
                 probe.mounts.get(path) is False,
                 f"{path} is writable",
             )
-    details: dict[str, Enforcement] = {
+    details: dict[AnyConcern, Enforcement] = {
         name: "enforced" if met else "none" for name, (met, _) in checks.items()
     }
     # Files outside the container are out of reach; the network is not.

@@ -4,10 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NewType, TypeAlias, get_args
 
 Isolation = Literal["none", "container", "virtual-machine"]
 Enforcement = Literal["enforced", "best effort", "none"]
+Concern = Literal[
+    "user",
+    "capabilities",
+    "privileges",
+    "system calls",
+    "memory",
+    "processes",
+    "processors",
+    "root file system",
+    "filesystem",
+    "network",
+]
+CONCERNS: tuple[Concern, ...] = get_args(Concern)
+"""The keys of ``Guarantees.details``, except those of read-only binds."""
+BindConcern = NewType("BindConcern", str)
+AnyConcern: TypeAlias = Concern | BindConcern
+
+
+def bind_concern(container_path: str) -> BindConcern:
+    """Return the key under which ``Guarantees.details`` reports a read-only bind.
+
+    Args:
+        container_path: The bind's path in the container, as in ``Bind.container_path``.
+    """
+    return BindConcern(f"bind {container_path}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,18 +81,31 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True)
 class Guarantees:
-    """What is held against the code, per concern.
+    """What a container enforces against the code that runs in it.
 
-    ``details``: of "user", "capabilities", "privileges" (none can be gained), "system calls",
-    "memory", "processes", "processors" (where limited), "root file system" and "bind PATH"
-    (where read-only), "filesystem" (the host's), "network"; none is enforced where
-    ``isolation`` is "none". ``probe`` is what that was found from, None where nothing was
-    measured. ``unmet`` tells what was asked for, or is a default, and is not enforced; of a
-    limit it names the field of :class:`Resources`.
+    Attributes:
+        isolation: What separates the code from the host. With "none", nothing in ``details``
+            is enforced.
+        details: How far each concern is enforced. A concern that does not apply is absent:
+
+            - "user": the code does not run as root, unless root was asked for.
+            - "capabilities": the code has no effective capability.
+            - "privileges": the code cannot gain privileges (no_new_privs).
+            - "system calls": a seccomp filter is active.
+            - "memory", "processes": the limits of :class:`Resources`.
+            - "processors": the limit of :class:`Resources`, if one was asked for.
+            - "root file system": it is read-only, if that was asked for.
+            - "bind PATH": the bind is read-only, for each bind that is to be; see
+              :func:`bind_concern`.
+            - "filesystem": the code cannot reach the host's files.
+            - "network": the code's network access is restricted.
+        probe: The measurements behind ``details``; None if nothing was measured.
+        unmet: One sentence for each thing that was asked for, or is a default, and is not
+            enforced. For a limit, the sentence names the field of :class:`Resources`.
     """
 
     isolation: Isolation
-    details: Mapping[str, Enforcement] = field(default_factory=dict)
+    details: Mapping[AnyConcern, Enforcement] = field(default_factory=dict)
     probe: Probe | None = None
     unmet: tuple[str, ...] = ()
 

@@ -11,6 +11,7 @@ import pytest
 from ipybox.backend import Capability
 from ipybox.errors import InvalidArgumentError
 from ipybox.spec.container import Bind
+from ipybox.spec.status import bind_concern
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check
 
@@ -107,7 +108,7 @@ class BindChecks(Conformance):
         """
         async with self.started(binds=(bind,)) as container:
             assert await self.python(code, on=container) == "from the host\n"
-            assert container.guarantees.details["bind in"] == "enforced"
+            assert container.guarantees.details[bind_concern("in")] == "enforced"
         assert os.listdir(tmp_path) == ["data"]
         assert (tmp_path / "data").read_text() == "from the host"
 

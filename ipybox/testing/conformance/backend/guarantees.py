@@ -12,6 +12,7 @@ import pytest
 
 from ipybox.backend import Capability
 from ipybox.errors import GuaranteeError
+from ipybox.spec.status import CONCERNS, Concern
 from ipybox.testing.conformance.backend.inside import STATUS, status_of
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check
@@ -22,6 +23,11 @@ class GuaranteeChecks(Conformance):
     async def test_isolation_is_told(self) -> None:
         isolates = Capability.ISOLATION in self.capabilities
         assert (self.shared.guarantees.isolation != "none") == isolates
+
+    @check()
+    async def test_guarantees_use_the_documented_keys(self) -> None:
+        """No container of the suite's default spec has read-only binds."""
+        assert set(self.shared.guarantees.details) <= set(CONCERNS)
 
     @check()
     async def test_without_isolation_nothing_is_pretended_and_strict_refuses(self) -> None:
@@ -121,7 +127,7 @@ class GuaranteeChecks(Conformance):
         assert await self.python(code) == "True\n"
 
     async def _judge(
-        self, concern: str, word: str, holds: Callable[[dict[str, str]], bool]
+        self, concern: Concern, word: str, holds: Callable[[dict[str, str]], bool]
     ) -> None:
         """What was met inside, and what is told of it, must be the same."""
         held = holds(status_of(await self.python(STATUS)))

@@ -7,6 +7,7 @@ import pytest
 from ipybox.backend import Capability, Container
 from ipybox.errors import GuaranteeError, IpyboxError
 from ipybox.spec.resources import DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, Resources
+from ipybox.spec.status import Concern
 from ipybox.testing.conformance.backend.inside import BURN, MEMORY_LIMIT, THREADS
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check
@@ -14,11 +15,16 @@ from ipybox.testing.conformance.checks import check
 MEBIBYTE = 1024 * 1024
 MORE_THAN_THERE_IS = 1 << 62
 ROUNDING = 1.01  # kernels round limits to their pages
+CONCERNS_OF_LIMITS: dict[str, Concern] = {
+    "memory_bytes": "memory",
+    "pids": "processes",
+    "cpus": "processors",
+}
 
 
 def held_or_told(container: Container, limit: str, held: bool) -> None:
     """``limit`` as in :class:`Resources`. Where it was not met inside, it must be told."""
-    concern = {"memory_bytes": "memory", "pids": "processes", "cpus": "processors"}.get(limit)
+    concern = CONCERNS_OF_LIMITS.get(limit)
     found = container.guarantees
     told = any(limit in text for text in found.unmet)
     assert held or told, f"{limit} is not enforced, and guarantees.unmet does not tell"
