@@ -161,6 +161,15 @@ class ExecutionContainer:
         return self._current().id
 
     @property
+    def container(self) -> Container:
+        """The backend's own container, with what only :class:`Container` offers.
+
+        Raises:
+            RuntimeError: If the container is not running.
+        """
+        return self._current()
+
+    @property
     def port(self) -> int:
         """The host port of the gateway. RuntimeError when not running."""
         return self.endpoint.port

@@ -16,7 +16,13 @@ from ipybox.client import ExecutionClient
 from ipybox.container import ExecutionContainer
 from ipybox.image.resolve import ensure_image
 from ipybox.spec.container import DEFAULT_TAG, ContainerSpec
-from ipybox.testing.conformance.checks import SUITE_VERSION, check_of, refuse_silent_overrides
+from ipybox.testing.conformance.checks import (
+    SUITE_VERSION,
+    check_of,
+    check_overrides,
+    check_suite_version,
+    parse_version,
+)
 from ipybox.testing.loop_watch import LoopWatch
 
 BLOCKED_SECONDS = 1.0
@@ -51,7 +57,8 @@ class Conformance:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        refuse_silent_overrides(cls)
+        check_overrides(cls)
+        check_suite_version(cls, cls.suite_version)
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -198,10 +205,6 @@ class Conformance:
         if lacking:
             tell(("ipybox_lacks", ", ".join(lacking)))
             pytest.skip(f"lacks {', '.join(lacking)}")
-        if _number(description.since) > _number(self.suite_version):
+        if parse_version(description.since) > parse_version(self.suite_version):
             tell(("ipybox_lacks", f"suite_version {description.since}"))
             pytest.skip(f"came with version {description.since} of the suite")
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))

@@ -15,8 +15,12 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ipybox.backend import Capability
 
-SUITE_VERSION = "1.0"
-"""Major.minor. A new mandatory check comes with a minor version, and never with less."""
+SUITE_VERSION = "2.0"
+"""Version of both suites, major.minor.
+
+A mandatory check that is new raises the minor version; renaming or removing a check raises
+the major version, because overrides refer to checks by name.
+"""
 CHECK_SECONDS = 90.0
 
 P = ParamSpec("P")
@@ -44,7 +48,7 @@ class Check:
 
 
 def check(
-    *needs: Capability, since: str = "1.0", seconds: float = CHECK_SECONDS
+    *needs: Capability, since: str = "2.0", seconds: float = CHECK_SECONDS
 ) -> Callable[
     [Callable[Concatenate[S, P], Coroutine[Any, Any, None]]], Callable[Concatenate[S, P], None]
 ]:
@@ -75,20 +79,42 @@ def checks_in(cls: type) -> dict[str, Check]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def refuse_silent_overrides(cls: type) -> None:
-    """Raises TypeError where a class replaces a check and tells no reason."""
+def check_overrides(cls: type) -> None:
+    """Raise TypeError unless every override names a check and gives its reason."""
     for name in {name for base in cls.__mro__ for name in vars(base)}:
-        # A class beside the suite, which comes before it, replaces its checks, too.
-        having = [base for base in cls.__mro__ if name in vars(base)]
-        checking = [base for base in having if check_of(vars(base)[name]) is not None]
-        if not checking or having[0] is checking[-1]:
+        # A mixin that comes before the suite among the bases replaces its checks as well.
+        owners = [base for base in cls.__mro__ if name in vars(base)]
+        checking = [base for base in owners if check_of(vars(base)[name]) is not None]
+        if not checking:
             continue
-        found = check_of(vars(having[0])[name])
-        if found is None or found.reason is None:
+        found = check_of(vars(owners[0])[name])
+        if owners[0] is checking[-1]:
+            if found is not None and found.reason is not None:
+                raise TypeError(
+                    f"{owners[0].__name__}.{name} is marked as an override, but version "
+                    f"{SUITE_VERSION} of the suite has no check of that name. "
+                    "Use the check's present name, or remove @overrides."
+                )
+        elif found is None or found.reason is None:
             raise TypeError(
-                f"{having[0].__name__}.{name} overrides a check of {checking[-1].__name__} and "
-                "tells no reason. Decorate it with @overrides('why')."
+                f"{owners[0].__name__}.{name} overrides a check of {checking[-1].__name__} "
+                "without a reason. Decorate it with @overrides('why')."
             )
+
+
+def check_suite_version(cls: type, version: str) -> None:
+    """Raise TypeError if a class was written for an earlier major version of the suite."""
+    if parse_version(version)[0] < parse_version(SUITE_VERSION)[0]:
+        raise TypeError(
+            f"{cls.__name__}.suite_version is {version!r}, but the installed suite has version "
+            f"{SUITE_VERSION}, which renamed or removed checks. "
+            f"Review the class's overrides and set suite_version = {SUITE_VERSION!r}."
+        )
+
+
+def parse_version(version: str) -> tuple[int, ...]:
+    """Return a suite version as numbers that compare in order."""
+    return tuple(map(int, version.split(".")))
 
 
 def _decorator(description: Check) -> Callable[[Any], Any]:

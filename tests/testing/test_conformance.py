@@ -80,7 +80,7 @@ class Checks(Suite):
     @check(Capability.EXEC)
     async def test_needs_exec(self):
         raise AssertionError("never")
-    @check(since="1.1")
+    @check(since="2.1")
     async def test_newer(self):
         raise AssertionError("never")
     @check()
@@ -93,7 +93,7 @@ class Checks(Suite):
             assert container.endpoint
 
 class TestFake(Checks):
-    suite_version = "1.0"
+    suite_version = "2.0"
     @overrides("ours is another")
     async def test_replaced(self): await asyncio.sleep(0)
     def test_of_its_own(self): pass
@@ -127,7 +127,7 @@ def test_with_any_asyncio_plugin_and_gated(tmp_path: Path, options: tuple[str, .
     assert "4 passed, 2 skipped" in output
     (row,) = [line for line in output.splitlines() if line.startswith("TestFake ")]
     assert row.split()[1:4] == ["4", "0", "1"]  # passed, failed, overridden
-    assert row.endswith("exec (1); suite_version 1.1 (1)")
+    assert row.endswith("exec (1); suite_version 2.1 (1)")
 
 
 FAILING = {
@@ -220,6 +220,25 @@ def test_a_check_is_not_replaced_in_silence() -> None:
         async def test_it(self) -> None: ...
 
     assert checks_in(Told)["test_it"].reason == "it differs"
+
+
+def test_an_override_of_an_unknown_check_is_refused() -> None:
+    class Checks(Conformance):
+        @check()
+        async def test_renamed(self) -> None: ...
+
+    with pytest.raises(TypeError, match=r"Old\.test_former is marked.*no check of that name"):
+
+        class Old(Checks):
+            @overrides("it differs")
+            async def test_former(self) -> None: ...
+
+
+def test_a_class_of_an_earlier_major_version_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Old\.suite_version is '1\.0'.*renamed or removed"):
+
+        class Old(Conformance):
+            suite_version = "1.0"
 
 
 def test_a_check_is_a_coroutine_function() -> None:
