@@ -1,4 +1,4 @@
-"""``python -m ipybox.cli``: the same as the command ``ipybox``."""
+"""Run the command line with ``python -m ipybox.cli``, as the command ``ipybox`` does."""
 
 from ipybox.cli.main import app
 

@@ -1,4 +1,4 @@
-"""``ipybox build``: makes an image."""
+"""``ipybox build``: build an image from a recipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ipybox.cli.options import BackendOption, errors_told, run_to_end
+from ipybox.cli.options import BackendOption, report_errors, run_command
 from ipybox.cli.progress import Progress
 from ipybox.errors import ImageBuildError, InvalidArgumentError
 from ipybox.image.build_context import build_context
@@ -22,46 +22,54 @@ MEGABYTE = 1_000_000
 
 def build(
     tag: Annotated[
-        list[str] | None, typer.Option("-t", "--tag", help="The image's name. Repeatable.")
+        list[str] | None, typer.Option("-t", "--tag", help="Name of the image. Repeatable.")
     ] = None,
     dependencies: Annotated[
         Path | None,
-        typer.Option("-d", "--dependencies", metavar="FILE", help="A requirements file."),
+        typer.Option(
+            "-d", "--dependencies", metavar="FILE", help="Requirements file of packages to install."
+        ),
     ] = None,
-    root: Annotated[bool, typer.Option("-r", "--root", help="The code runs as root.")] = False,
-    recipe: Annotated[str, typer.Option(help="What to build; `ipybox plugins` lists.")] = "default",
+    root: Annotated[bool, typer.Option("-r", "--root", help="Run code as root.")] = False,
+    recipe: Annotated[
+        str, typer.Option(help="Recipe to build. `ipybox plugins` lists them.")
+    ] = "default",
     base: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help="Any image with Python 3.11 or newer.")
+        str | None,
+        typer.Option(metavar="IMAGE", help="Base image to use; needs Python 3.11 or newer."),
     ] = None,
     package: Annotated[
-        list[str] | None, typer.Option("-p", "--package", help="A Python package. Repeatable.")
+        list[str] | None,
+        typer.Option("-p", "--package", help="Python package to install. Repeatable."),
     ] = None,
-    apt: Annotated[list[str] | None, typer.Option(help="A Debian package. Repeatable.")] = None,
+    apt: Annotated[
+        list[str] | None, typer.Option(help="Debian package to install. Repeatable.")
+    ] = None,
     backend: BackendOption = None,
 ) -> None:
-    """Builds an image from a recipe, with the runtime on top of a base."""
-    with errors_told():
+    """Build an image from a recipe: a base image with the ipybox runtime on top."""
+    with report_errors():
         found = registry().images.get(recipe)
         if found is None:
             known = ", ".join(sorted(registry().images)) or "none"
-            raise InvalidArgumentError(f"there is no recipe {recipe!r}. Installed: {known}.")
+            raise InvalidArgumentError(f"There is no recipe {recipe!r}. Installed: {known}.")
         packages = [*(package or ()), *(read_requirements(dependencies) if dependencies else ())]
-        wanted = changed(found, base=base, root=root, packages=packages, apt=apt or ())
+        wanted = extend_recipe(found, base=base, root=root, packages=packages, apt=apt or ())
         if wanted != found and not tag:
             raise InvalidArgumentError(
-                f"this is not what the recipe {recipe!r} is; give the image a name of its own: "
-                "-t NAME."
+                f"These options change the recipe {recipe!r}. "
+                "Give the image its own name with -t NAME."
             )
         context = build_context(wanted, tags=tag or None)
-        code = run_to_end(_build(context, backend))
+        code = run_command(_build(context, backend))
     raise typer.Exit(code)
 
 
-def changed(
+def extend_recipe(
     recipe: ImageRecipe, *, base: str | None, root: bool, packages: Sequence[str],
     apt: Sequence[str],
 ) -> ImageRecipe:  # fmt: skip
-    """The recipe with what the command line adds to it."""
+    """Return the recipe with the base, user and packages from the command line applied."""
     return dataclasses.replace(
         recipe,
         base=base or recipe.base,
@@ -72,12 +80,27 @@ def changed(
 
 
 def read_requirements(path: Path) -> list[str]:
-    """The packages of a requirements file. Raises InvalidArgumentError for what only pip
-    could follow: other files and folders are not part of an image."""
+    """Return the packages listed in a requirements file.
+
+    Options, paths and continued lines are refused: the files and folders that they refer to
+    are not part of the image.
+
+    Args:
+        path: Requirements file, in UTF-8 with or without a byte order mark.
+
+    Returns:
+        One requirement specifier per package, without comments.
+
+    Raises:
+        InvalidArgumentError: The file can't be read or is not UTF-8, or a line is an option, a
+            path or a continued line.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidArgumentError(f"dependencies {str(path)!r}: {error}") from error
+        raise InvalidArgumentError(
+            f"Requirements file {str(path)!r} can't be read: {error}."
+        ) from error
     found = []
     for number, line in enumerate(lines, 1):
         text = line.split(" #")[0].strip()
@@ -85,8 +108,8 @@ def read_requirements(path: Path) -> list[str]:
             continue
         if text.startswith(("-", ".", "/", "~")) or text.endswith("\\") or "file:" in text:
             raise InvalidArgumentError(
-                f"dependencies {str(path)!r}, line {number}: {text!r} is no package; options, "
-                "paths and continued lines can't be used here. Write one package a line."
+                f"Requirements file {str(path)!r}, line {number}: {text!r} is not a package. "
+                "Options, paths and continued lines are not supported; write one package per line."
             )
         found.append(text)
     return found

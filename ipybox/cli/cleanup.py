@@ -1,4 +1,4 @@
-"""``ipybox cleanup``: removes what dead owners have left."""
+"""``ipybox cleanup``: remove containers whose owners are dead."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from typing import Annotated
 
 import typer
 
-from ipybox.cli.options import BackendOption, errors_told, run_to_end
+from ipybox.cli.options import BackendOption, report_errors, run_command
 from ipybox.errors import InvalidArgumentError
 from ipybox.plugins.selection import choose_backend
 
 
 def cleanup(
     everything: Annotated[
-        bool, typer.Option("--all", help="All of ipybox's containers, those in use as well.")
+        bool, typer.Option("--all", help="Remove all containers of ipybox, even those in use.")
     ] = False,
     older_than: Annotated[
-        float | None, typer.Option(metavar="S", help="Those made more than so many seconds ago.")
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Remove containers created more than SECONDS ago, even those in use.",
+        ),
     ] = None,
     backend: BackendOption = None,
 ) -> None:
-    """Removes the containers whose owner is dead. Touches only what carries our labels."""
+    """Remove containers whose owner process is dead. Only containers of ipybox are touched."""
 
     async def work() -> int:
         chosen = await choose_backend(backend)
@@ -38,9 +42,9 @@ def cleanup(
         typer.echo(f"{len(removed)} removed", err=True)
         return 0
 
-    with errors_told():
+    with report_errors():
         if everything and older_than is not None:
-            raise InvalidArgumentError("give either --all or --older-than.")
+            raise InvalidArgumentError("Give either --all or --older-than, not both.")
         if older_than is not None and not older_than >= 0:
-            raise InvalidArgumentError(f"--older-than is {older_than}; it must be 0 or more.")
-        run_to_end(work())
+            raise InvalidArgumentError(f"--older-than must be 0 or more seconds, got {older_than}.")
+        run_command(work())

@@ -1,4 +1,4 @@
-"""``ipybox doctor``: which backends are ready, and what the others lack."""
+"""``ipybox doctor``: show which backends are ready, and how to fix the others."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ipybox.plugins.registry import registry
 from ipybox.plugins.selection import PREFERRED, load_backend
 from ipybox.spec.status import Availability, Finding
 
-CHECK_SECONDS = 15.0
+CHECK_TIMEOUT = 15.0
 
 
 def doctor(
     as_json: JsonOption = False,
 ) -> None:
-    """Tells for each backend whether it is ready, and if not, why and what to do."""
+    """Check each backend: whether it is ready and, if not, why and how to fix it."""
     rows = asyncio.run(_check_all())
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
@@ -45,8 +45,8 @@ async def _check_all() -> list[dict[str, Any]]:
     ]
     missing = Availability(
         ready=False,
-        reason="no installed plugin provides it.",
-        remedy="`ipybox plugins` lists what was found.",
+        reason="No installed plugin provides this backend.",
+        remedy="Run `ipybox plugins` to list the plugins that were found.",
     )
     return rows + [
         {"name": name, "isolation": "container", **dataclasses.asdict(missing), "findings": []}
@@ -56,14 +56,16 @@ async def _check_all() -> list[dict[str, Any]]:
 
 async def _check(name: str) -> tuple[Availability, Sequence[Finding]]:
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with asyncio.timeout(CHECK_TIMEOUT):
             backend = load_backend(name)
             return await backend.availability(), await backend.diagnose()
     except TimeoutError:
-        return Availability(ready=False, reason=f"no answer within {CHECK_SECONDS:.0f} s."), ()
+        return Availability(
+            ready=False, reason=f"The backend did not answer within {CHECK_TIMEOUT:.0f} s."
+        ), ()
     except IpyboxError as error:
         return Availability(ready=False, reason=str(error)), ()
-    # A plugin's own code may raise anything; the others are checked all the same.
+    # A plugin may raise anything; the other backends must still be checked.
     except Exception as error:
         return Availability(ready=False, reason=f"{type(error).__name__}: {error}"), ()
 
@@ -89,6 +91,6 @@ def _print(rows: list[dict[str, Any]]) -> None:
         for finding in row["findings"]:
             if finding["level"] != "ok":
                 colour = "red" if finding["level"] == "error" else "yellow"
-                told = escape(f"{row['name']}: {finding['name']}: {finding['found']}.")
-                console.print(f"[{colour}]{finding['level']}[/] {told}")
+                finding_text = escape(f"{row['name']}: {finding['name']}: {finding['found']}.")
+                console.print(f"[{colour}]{finding['level']}[/] {finding_text}")
                 console.print(escape(f"    {finding['remedy']}"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""``ipybox images``: the images with our runtime."""
+"""``ipybox images``: list the images that contain the ipybox runtime."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ipybox.spec.image import HASH_LABEL, RECIPE_LABEL, RUNTIME_LABEL, ImageInfo
 
 
 def images(backend: BackendOption = None, as_json: JsonOption = False) -> None:
-    """Lists the images that ipybox can run."""
+    """List the images that ipybox can run."""
     list_rows(backend, lambda chosen: chosen.images(), as_json=as_json, show=_print)
 
 

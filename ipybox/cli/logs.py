@@ -1,4 +1,4 @@
-"""``ipybox logs``: what a container's gateway has logged."""
+"""``ipybox logs``: print what a container's gateway has logged."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from typing import Annotated
 
 import typer
 
-from ipybox.cli.options import BackendOption, errors_told, run_to_end
+from ipybox.cli.options import BackendOption, report_errors, run_command
 from ipybox.plugins.selection import choose_backend
 
 
 def logs(
-    container: Annotated[str, typer.Argument(metavar="ID", help="Its id or name.")],
-    tail: Annotated[int, typer.Option(min=1, help="So many lines, the last ones.")] = 100,
+    container: Annotated[str, typer.Argument(metavar="ID", help="Container id or name.")],
+    tail: Annotated[
+        int, typer.Option(min=1, help="Number of lines to print, from the end of the log.")
+    ] = 100,
     backend: BackendOption = None,
 ) -> None:
-    """Prints a container's log: the gateway's, not the code's."""
+    """Print the log of a container's gateway. Output of executed code is not part of it."""
 
     async def work() -> int:
         chosen = await choose_backend(backend)
@@ -24,5 +26,5 @@ def logs(
                 typer.echo(line)
         return 0
 
-    with errors_told():
-        run_to_end(work())
+    with report_errors():
+        run_command(work())

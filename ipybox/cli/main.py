@@ -1,4 +1,4 @@
-"""``ipybox``: the commands, and what an error of ours looks like."""
+"""The ``ipybox`` application, with all its commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ app = typer.Typer(
     help="Run untrusted Python statefully, wherever there is a container engine.",
     no_args_is_help=True,
     add_completion=False,
-    # Local variables hold tokens and the values of environment variables.
+    # Local variables hold tokens and values of environment variables.
     pretty_exceptions_show_locals=False,
 )
 app.command("run")(run.run)

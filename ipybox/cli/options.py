@@ -1,4 +1,4 @@
-"""Options that several commands share, and the exit codes."""
+"""Options, exit codes and error reporting that the commands share."""
 
 from __future__ import annotations
 
@@ -20,22 +20,29 @@ from ipybox.spec.container import Bind
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2
-EXIT_TIMEOUT = 124  # as timeout(1) has it
+EXIT_TIMEOUT = 124  # the same code as timeout(1)
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Prints JSON, for programs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 BackendOption = Annotated[
     str | None,
-    typer.Option("--backend", metavar="NAME", help="docker, podman, local, or a plugin's."),
+    typer.Option(
+        "--backend",
+        metavar="NAME",
+        help="Backend to use: docker, podman, local, or one from a plugin. "
+        "Default: $IPYBOX_BACKEND, else the first ready backend that isolates.",
+    ),
 ]
 BindOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--bind", metavar="HOST:CONTAINER", help="A host folder at a path below /app. Repeatable."
+        "--bind",
+        metavar="HOST:CONTAINER",
+        help="Mount the folder HOST at the path CONTAINER, relative to /app. Repeatable.",
     ),
 ]
 EnvOption = Annotated[
     list[str] | None,
-    typer.Option("--env", metavar="NAME=VALUE", help="An environment variable. Repeatable."),
+    typer.Option("--env", metavar="NAME=VALUE", help="Set an environment variable. Repeatable."),
 ]
 
 
@@ -44,7 +51,9 @@ def parse_binds(values: Sequence[str] | None) -> list[Bind]:
     for value in values or ():
         host, separator, target = value.rpartition(":")
         if not separator or not host or not target:
-            raise typer.BadParameter(f"{value!r} is no HOST:CONTAINER", param_hint="--bind")
+            raise typer.BadParameter(
+                f"{value!r} is not of the form HOST:CONTAINER.", param_hint="--bind"
+            )
         binds.append(Bind(host_path=Path(host).expanduser(), container_path=target))
     return binds
 
@@ -54,8 +63,8 @@ def parse_env(values: Sequence[str] | None) -> dict[str, str]:
     for value in values or ():
         name, separator, content = value.partition("=")
         if not separator or not name:
-            # Not shown whole: it may hold a secret.
-            raise typer.BadParameter(f"{name!r} is no NAME=VALUE", param_hint="--env")
+            # The message omits what follows the "=": it may be a secret.
+            raise typer.BadParameter(f"{name!r} is not of the form NAME=VALUE.", param_hint="--env")
         env[name] = content
     return env
 
@@ -67,7 +76,7 @@ def list_rows(
     as_json: bool,
     show: Callable[[Sequence[Any]], None],
 ) -> None:
-    """Shows what a backend has (dataclasses), as a table or as JSON."""
+    """Fetch dataclasses from a backend and print them, with ``show`` or as JSON."""
 
     async def work() -> int:
         chosen = await choose_backend(backend)
@@ -79,12 +88,12 @@ def list_rows(
             show(rows)
         return 0
 
-    with errors_told():
-        run_to_end(work())
+    with report_errors():
+        run_command(work())
 
 
-def run_to_end(work: Coroutine[Any, Any, int]) -> int:
-    """Runs a command. SIGTERM ends it as Ctrl-C does: with its teardown."""
+def run_command(work: Coroutine[Any, Any, int]) -> int:
+    """Run a command and return its exit code. SIGTERM cancels it with teardown, as Ctrl-C does."""
 
     async def main() -> int:
         task = asyncio.current_task()
@@ -99,8 +108,8 @@ def run_to_end(work: Coroutine[Any, Any, int]) -> int:
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
-    """Tells an error of ours in one line, and exits with the code that fits it."""
+def report_errors() -> Iterator[None]:
+    """Print an IpyboxError without a traceback, and exit with its exit code."""
     try:
         yield
     except IpyboxError as error:

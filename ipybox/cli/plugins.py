@@ -1,4 +1,4 @@
-"""``ipybox plugins``: what was found, and what came of it."""
+"""``ipybox plugins``: list the plugins that were found, and whether they work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ipybox.plugins.registry import PluginReport, registry
 def plugins(
     as_json: JsonOption = False,
 ) -> None:
-    """Lists the plugins, what each provides, and what is wrong with it."""
+    """List the installed plugins, what each one provides, and any problems."""
     reports = registry().reports
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(report) for report in reports], indent=2))

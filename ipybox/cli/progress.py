@@ -1,4 +1,4 @@
-"""How far a build or a pull is: bars on a terminal, plain lines in a pipe."""
+"""Progress of a build or a pull: bars on a terminal, plain lines in a pipe."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ipybox.spec.image import BuildEvent
 if TYPE_CHECKING:
     import rich.progress
 
-MAX_TEXT = 72
+MAX_TEXT_LENGTH = 72  # characters
 
 
 class Progress:
-    """Shows events on standard error, as a context manager."""
+    """Context manager that shows build events on standard error."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._bars: rich.progress.Progress | None = None
         self._tasks: dict[str, rich.progress.TaskID] = {}
-        self._told: dict[str, str] = {}
+        self._printed: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -43,12 +43,12 @@ class Progress:
         if self._bars is not None:
             self._show_bar(self._bars, event)
         elif event.kind == "step":
-            self._say(f"step {event.step}/{event.steps}: {_short(event.text)}")
+            self._print_line(f"step {event.step}/{event.steps}: {_shorten(event.text)}")
         elif event.kind == "output":
-            self._say(f"  {event.text}")
-        elif event.kind == "progress" and self._told.get(event.item) != event.text:
-            self._told[event.item] = event.text  # once, and not for each of its bytes
-            self._say(f"{event.item}: {event.text}" if event.item else event.text)
+            self._print_line(f"  {event.text}")
+        elif event.kind == "progress" and self._printed.get(event.item) != event.text:
+            self._printed[event.item] = event.text  # once per status, not per chunk of bytes
+            self._print_line(f"{event.item}: {event.text}" if event.item else event.text)
 
     def _start(self) -> None:
         from rich.console import Console
@@ -75,7 +75,7 @@ class Progress:
         if key not in self._tasks:
             self._tasks[key] = bars.add_task(self._name, total=None)
         if event.kind == "step":
-            text = f"{event.step}/{event.steps} {_short(event.text)}"
+            text = f"{event.step}/{event.steps} {_shorten(event.text)}"
             bars.update(
                 self._tasks[key], description=escape(text), completed=event.step - 1,
                 total=event.steps,
@@ -86,10 +86,10 @@ class Progress:
                 completed=event.current, total=event.total or None,
             )  # fmt: skip
 
-    def _say(self, text: str) -> None:
+    def _print_line(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
+    return line if len(line) <= MAX_TEXT_LENGTH else line[: MAX_TEXT_LENGTH - 1] + "…"

@@ -1,4 +1,4 @@
-"""``ipybox ps``: the containers that carry our labels."""
+"""``ipybox ps``: list the containers that carry ipybox's labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ipybox.spec.status import ContainerInfo
 
 
 def ps(backend: BackendOption = None, as_json: JsonOption = False) -> None:
-    """Lists ipybox's containers, whoever has started them."""
+    """List all containers of ipybox, including those that other processes started."""
     list_rows(backend, lambda chosen: chosen.list(), as_json=as_json, show=_print)
 
 

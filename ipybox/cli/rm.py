@@ -1,4 +1,4 @@
-"""``ipybox rm``: ends containers and removes them."""
+"""``ipybox rm``: stop containers and remove them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from ipybox.cli.options import EXIT_ERROR, BackendOption, errors_told, run_to_end
+from ipybox.cli.options import EXIT_ERROR, BackendOption, report_errors, run_command
 from ipybox.errors import BackendError
 from ipybox.plugins.selection import choose_backend
 
 
 def rm(
-    containers: Annotated[list[str], typer.Argument(metavar="ID…", help="Ids or names.")],
+    containers: Annotated[list[str], typer.Argument(metavar="ID…", help="Container ids or names.")],
     backend: BackendOption = None,
 ) -> None:
-    """Ends containers of ipybox's and removes them. Others are refused."""
+    """Stop and remove containers of ipybox. Other containers are refused."""
 
     async def work() -> int:
         code = 0
@@ -25,11 +25,11 @@ def rm(
                 try:
                     await chosen.remove(container)
                     typer.echo(container)
-                except BackendError as error:  # the others are removed all the same
+                except BackendError as error:  # go on with the other containers
                     typer.echo(f"ipybox: {error}", err=True)
                     code = EXIT_ERROR
         return code
 
-    with errors_told():
-        code = run_to_end(work())
+    with report_errors():
+        code = run_command(work())
     raise typer.Exit(code)

@@ -1,4 +1,4 @@
-"""``ipybox run``: one piece of code, its output as it comes."""
+"""``ipybox run``: run one piece of code and print its output as it arrives."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from ipybox.cli.options import (
     BackendOption,
     BindOption,
     EnvOption,
-    errors_told,
     parse_binds,
     parse_env,
-    run_to_end,
+    report_errors,
+    run_command,
 )
 from ipybox.cli.progress import Progress
 from ipybox.client import ExecutionClient
 from ipybox.errors import ExecutionError, ExecutionTimeoutError, InvalidArgumentError
+from ipybox.outputs.limits import Truncation
 from ipybox.outputs.result import ExecutionResult
 from ipybox.session import session
 from ipybox.spec.container import DEFAULT_TAG
@@ -30,43 +31,49 @@ from ipybox.spec.container import DEFAULT_TAG
 
 def run(
     file: Annotated[
-        str | None, typer.Argument(metavar="[FILE | -]", help="A file; - is standard input.")
+        str | None,
+        typer.Argument(metavar="FILE | -", help="File with the code; - for standard input."),
     ] = None,
-    code: Annotated[str | None, typer.Option("-c", metavar="CODE", help="The code itself.")] = None,
+    code: Annotated[
+        str | None, typer.Option("-c", metavar="CODE", help="Code to run, instead of FILE.")
+    ] = None,
     backend: BackendOption = None,
     bind: BindOption = None,
     env: EnvOption = None,
-    timeout: Annotated[float, typer.Option(help="Seconds until the code is interrupted.")] = 120.0,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds after which the code is interrupted.")
+    ] = 120.0,
     save_images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Saves the images there, as PNG.")
+        Path | None, typer.Option(metavar="DIR", help="Save displayed images as PNG files in DIR.")
     ] = None,
 ) -> None:
-    """Runs Python code in a container of its own.
+    """Run Python code in a new container and remove the container afterwards.
 
-    Exits with 0; 1 on an error in the code; 124 on a time-out; 2 on wrong use.
+    Exit codes: 0 on success, 1 if the code or the container fails, 2 on wrong usage,
+    124 on a timeout.
     """
     source = _source(file, code)
-    with errors_told():
+    with report_errors():
         if not timeout > 0:
-            raise InvalidArgumentError(f"timeout is {timeout}; it must be above 0 seconds.")
+            raise InvalidArgumentError(f"--timeout must be above 0 seconds, got {timeout}.")
         container = session(
             backend=backend, binds=parse_binds(bind), env=parse_env(env),
             show_pull_progress=Progress(DEFAULT_TAG).show,
         )  # fmt: skip
-        exit_code = run_to_end(_run(container, source, timeout, save_images))
+        exit_code = run_command(_run(container, source, timeout, save_images))
     raise typer.Exit(exit_code)
 
 
 def _source(file: str | None, code: str | None) -> str:
     if (file is None) == (code is None):
-        raise typer.BadParameter("give either a FILE (- for standard input) or -c CODE")
+        raise typer.BadParameter("Give either a FILE (- for standard input) or -c CODE.")
     if code is not None:
         return code
     assert file is not None
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{file}: {error}") from error
+        raise typer.BadParameter(f"File {file!r} can't be read: {error}.") from error
 
 
 async def _run(
@@ -96,17 +103,28 @@ async def _run(
 
 def _report(result: ExecutionResult, save_images: Path | None) -> None:
     if result.truncated:
-        cut = result.truncated
-        print(
-            f"ipybox: output truncated by {cut.text} characters and {cut.outputs} outputs",
-            file=sys.stderr,
-        )
+        print(f"ipybox: {describe_truncation(result.truncated)}", file=sys.stderr)
     if save_images is not None:
         save_images.mkdir(parents=True, exist_ok=True)
         for number, image in enumerate(result.images, 1):
             image.save(save_images / f"image-{number}.png")
     elif result.images:
-        print(
-            f"ipybox: {len(result.images)} image(s) not saved; --save-images DIR saves them",
-            file=sys.stderr,
-        )
+        images = _count(len(result.images), "image")
+        print(f"ipybox: {images} not saved. Use --save-images DIR to save them.", file=sys.stderr)
+
+
+def describe_truncation(truncation: Truncation) -> str:
+    """Describe what the output limits dropped, each kind with its own unit."""
+    dropped = []
+    if truncation.text:
+        dropped.append(f"{_count(truncation.text, 'byte')} of text")
+    if truncation.outputs:
+        dropped.append(f"{_count(truncation.outputs, 'output')} above the maximum number")
+    if truncation.messages:
+        size = _count(truncation.message_bytes, "byte")
+        dropped.append(f"{_count(truncation.messages, 'oversized message')} ({size})")
+    return f"Output truncated: dropped {', '.join(dropped)}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,4 +1,4 @@
-"""``ipybox shell``: an interactive session."""
+"""``ipybox shell``: an interactive session in a container."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ipybox.cli.options import (
     BackendOption,
     BindOption,
     EnvOption,
-    errors_told,
     parse_binds,
     parse_env,
-    run_to_end,
+    report_errors,
+    run_command,
 )
 from ipybox.cli.progress import Progress
 from ipybox.client import ExecutionClient
@@ -28,27 +28,26 @@ if TYPE_CHECKING:
     from prompt_toolkit.completion import CompleteEvent, Completion
     from prompt_toolkit.document import Document
 
-
-LEAVE = ("exit", "exit()", "quit", "quit()")
+EXIT_COMMANDS = ("exit", "exit()", "quit", "quit()")
 
 
 def shell(backend: BackendOption = None, bind: BindOption = None, env: EnvOption = None) -> None:
-    """An interactive session, with history and completion.
+    """Start an interactive session in a new container, with history and completion.
 
-    A line that ends with a colon, an open bracket or a backslash goes on; an empty
-    line ends it. Ctrl-C interrupts, Ctrl-D leaves.
+    Input that ends with a colon, an open bracket or a backslash continues on the next
+    line; an empty line finishes it. Ctrl-C interrupts running code, Ctrl-D exits.
     """
-    with errors_told():
+    with report_errors():
         container = session(
             backend=backend, binds=parse_binds(bind), env=parse_env(env),
             show_pull_progress=Progress(DEFAULT_TAG).show,
         )  # fmt: skip
-        run_to_end(_shell(container))
+        run_command(_shell(container))
 
 
 async def _shell(container: AbstractAsyncContextManager[ExecutionClient]) -> int:
     async with container as client:
-        print("Python in a container of its own. Ctrl-C interrupts, Ctrl-D leaves.")
+        print("Python in a new container. Ctrl-C interrupts running code, Ctrl-D exits.")
         async for code in _inputs(client):
             await _execute(client, code)
     return 0
@@ -80,7 +79,7 @@ async def _execute(client: ExecutionClient, code: str) -> None:
 
 
 async def _inputs(client: ExecutionClient) -> AsyncIterator[str]:
-    """What the user enters, until the end of input."""
+    """Yield each complete input of the user, until Ctrl-D or an exit command."""
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import Completer
     from prompt_toolkit.completion import Completion as Choice
@@ -106,7 +105,7 @@ async def _inputs(client: ExecutionClient) -> AsyncIterator[str]:
     while True:
         lines: list[str] = []
         try:
-            while not lines or (_goes_on(lines) and lines[-1]):
+            while not lines or (_needs_more(lines) and lines[-1]):
                 prompt = "... " if lines else ">>> "
                 lines.append(await prompts.prompt_async(prompt))
         except KeyboardInterrupt:
@@ -114,14 +113,14 @@ async def _inputs(client: ExecutionClient) -> AsyncIterator[str]:
         except EOFError:
             return
         code = "\n".join(lines).strip("\n")
-        if code.strip() in LEAVE:
+        if code.strip() in EXIT_COMMANDS:
             return
         if code:
             yield code
 
 
-def _goes_on(lines: list[str]) -> bool:
-    """Whether more lines are to come: as Python's own prompt has it."""
+def _needs_more(lines: list[str]) -> bool:
+    """Return whether the input is incomplete, by the rules of Python's own prompt."""
     import codeop
 
     source = "\n".join(lines)

@@ -1,4 +1,4 @@
-"""``ipybox run`` as a person calls it: streams, exit codes, options."""
+"""``ipybox run`` as a user calls it: streams, exit codes, options. Also doctor and plugins."""
 
 import json
 import os
@@ -27,33 +27,33 @@ def ipybox(*arguments: str, stdin: str = "", **variables: str) -> subprocess.Com
     )
 
 
-def test_code_file_and_standard_input(local: str, tmp_path: Path) -> None:
+def test_code_comes_from_an_option_a_file_or_standard_input(local: str, tmp_path: Path) -> None:
     (tmp_path / "code.py").write_text("print('from a file')")
     assert ipybox("run", "-c", "print('given')").stdout == "given\n"
     assert ipybox("run", str(tmp_path / "code.py")).stdout == "from a file\n"
     assert ipybox("run", "-", stdin="print('from stdin')").stdout == "from stdin\n"
 
 
-def test_streams_are_kept_apart(local: str) -> None:
+def test_stdout_and_stderr_stay_separate(local: str) -> None:
     done = ipybox("run", "-c", "import sys; print('o'); print('e', file=sys.stderr)\n1 + 1")
     assert (done.returncode, done.stdout, done.stderr) == (0, "o\n2\n", "e\n")
 
 
-def test_error_in_the_code(local: str) -> None:
+def test_an_error_in_the_code_exits_with_1_and_prints_the_traceback(local: str) -> None:
     done = ipybox("run", "-c", "print('before')\n1/0")
     assert (done.returncode, done.stdout) == (1, "before\n")
     assert "ZeroDivisionError: division by zero" in done.stderr
     assert "\x1b" not in done.stderr
 
 
-def test_timeout(local: str) -> None:
+def test_a_timeout_exits_with_124(local: str) -> None:
     done = ipybox("run", "-c", "print('on')\nwhile True: pass", "--timeout", "5")
     assert (done.returncode, done.stdout) == (124, "on\n")
     assert "timed out after 5.0 s" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ([], "either a FILE"),
         (["-c", "1", "file.py"], "either a FILE"),
@@ -69,20 +69,22 @@ def test_timeout(local: str) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_wrong_use(arguments: list[str], says: str, local: str) -> None:
+def test_wrong_usage_exits_with_2_and_no_traceback(
+    arguments: list[str], message: str, local: str
+) -> None:
     done = ipybox("run", *arguments)
     assert done.returncode == 2, done
-    assert says in " ".join(done.stderr.replace("│", " ").split())
+    assert message in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
 
 
-def test_no_backend_that_isolates() -> None:
+def test_run_refuses_to_fall_back_to_a_backend_without_isolation() -> None:
     done = ipybox("run", "-c", "1", IPYBOX_BACKEND="", IPYBOX_DISABLE_PLUGINS="docker,podman")
     assert done.returncode == 1
     assert "No backend that isolates is ready" in done.stderr
 
 
-def test_bind_env_and_images(local: str, tmp_path: Path) -> None:
+def test_binds_env_and_save_images_take_effect(local: str, tmp_path: Path) -> None:
     code = f"""
         import os
         open('out/result.txt', 'w').write(os.environ['WORD'])
@@ -99,11 +101,11 @@ def test_bind_env_and_images(local: str, tmp_path: Path) -> None:
         "image-1.png",
         "image-2.png",
     ]
-    assert "2 image(s) not saved" in ipybox("run", "-c", code, "--env", "WORD=", "--bind",
+    assert "2 images not saved" in ipybox("run", "-c", code, "--env", "WORD=", "--bind",
                                             f"{tmp_path}:out").stderr  # fmt: skip
 
 
-def test_output_comes_while_the_code_runs(local: str) -> None:
+def test_output_arrives_while_the_code_runs_and_sigterm_exits_with_143(local: str) -> None:
     code = "import time\nprint('first', flush=True)\ntime.sleep(30)"
     process = subprocess.Popen(
         [*IPYBOX, "run", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -115,7 +117,7 @@ def test_output_comes_while_the_code_runs(local: str) -> None:
     assert process.returncode == 128 + signal.SIGTERM
 
 
-def test_doctor_and_plugins() -> None:
+def test_doctor_and_plugins_list_what_is_installed() -> None:
     rows = {row["name"]: row for row in json.loads(ipybox("doctor", "--json").stdout)}
     assert rows["local"]["ready"] is True
     assert rows["local"]["version"].startswith("Python 3.")

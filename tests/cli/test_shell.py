@@ -1,4 +1,4 @@
-"""``ipybox shell`` on a terminal: a pseudo-terminal, as a person has one."""
+"""``ipybox shell`` on a pseudo-terminal, as a user runs it."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ import pytest
 
 
 class Terminal:
-    """What is typed, and what is seen."""
+    """A pseudo-terminal that runs the shell: types input and collects what it shows."""
 
     def __init__(self, home: Path) -> None:
         self._fd, child = pty.openpty()
@@ -34,14 +34,14 @@ class Terminal:
         os.write(self._fd, text.encode())
 
     def expect(self, pattern: str, seconds: float = 20) -> str:
-        """Waits until something new matches, and returns what was seen until then."""
+        """Wait until new output matches the pattern, and return the output up to the match."""
         deadline = time.monotonic() + seconds
         while not (found := re.search(pattern, self.seen)):
             left = deadline - time.monotonic()
-            assert left > 0, f"{pattern!r} not seen in {self.seen!r}"
+            assert left > 0, f"{pattern!r} not found in {self.seen!r}"
             if select.select([self._fd], [], [], left)[0]:
                 data = os.read(self._fd, 65536).decode(errors="replace")
-                # A terminal answers where its cursor is, when it is asked.
+                # Answer a request for the cursor position, as a terminal does.
                 if "\x1b[6n" in data:
                     self.type("\x1b[1;1R")
                 self.seen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data)
@@ -49,17 +49,17 @@ class Terminal:
         return seen
 
     def leave(self, seconds: float = 20) -> int:
-        """Types Ctrl-D until the program has ended; its exit code.
+        """Type Ctrl-D until the shell exits, and return its exit code.
 
-        The prompt shows a moment before the terminal is in raw mode, and until
-        then the terminal keeps a Ctrl-D to itself.
+        The prompt appears a moment before the terminal enters raw mode. Until then the
+        terminal consumes a Ctrl-D itself.
         """
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:
             assert time.monotonic() < deadline, f"still running, after {self.seen!r}"
             self.type("\x04")
             if select.select([self._fd], [], [], 0.5)[0]:
-                with contextlib.suppress(OSError):  # the other side is closed
+                with contextlib.suppress(OSError):  # the shell closed its side
                     self.seen += os.read(self._fd, 65536).decode(errors="replace")
         return self.process.returncode
 
@@ -77,7 +77,9 @@ def terminal(local: str, tmp_path: Path) -> Iterator[Terminal]:
     opened.close()
 
 
-def test_a_session(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_session_takes_multiline_input_interrupts_and_completion(
+    terminal: Terminal, tmp_path: Path
+) -> None:
     terminal.expect(">>> ")
     terminal.type("number = 20\r")
     terminal.expect(">>> ")
@@ -100,7 +102,7 @@ def test_a_session(terminal: Terminal, tmp_path: Path) -> None:
     terminal.expect("KeyboardInterrupt")
     terminal.expect(">>> ")
     terminal.type("numb\t")
-    terminal.expect(r"numb\W*\w*r")  # what is new on the line is drawn, and no more
+    terminal.expect(r"numb\W*\w*r")  # only the new part of the line is drawn
     terminal.type("\r")
     terminal.expect(r"\n20")
     terminal.expect(">>> ")

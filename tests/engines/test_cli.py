@@ -1,4 +1,4 @@
-"""The commands that deal with containers."""
+"""The commands that list, run and remove containers."""
 
 import json
 import time
@@ -9,7 +9,7 @@ from ipybox import ExecutionContainer
 from tests.engines.witness import Witness, ipybox
 
 
-async def test_ps_logs_and_rm(engine: Witness) -> None:
+async def test_ps_lists_logs_prints_and_rm_removes_a_container(engine: Witness) -> None:
     async with ExecutionContainer(name=f"ipybox-test-{time.monotonic_ns()}") as container:
         rows = json.loads((await ipybox("ps", "--json")).stdout)
         (row,) = [row for row in rows if row["id"] == container.id]
@@ -24,16 +24,16 @@ async def test_ps_logs_and_rm(engine: Witness) -> None:
         assert (await container.wait()).code != 0
 
 
-async def test_cleanup(engine: Witness) -> None:
+async def test_cleanup_removes_only_containers_of_ipybox(engine: Witness) -> None:
     if json.loads((await ipybox("ps", "--json")).stdout):
-        pytest.skip("somebody's containers are there, which this would remove")
+        pytest.skip("other containers of ipybox exist, and this test would remove them")
     foreign = (await engine("create", "gradion/ipybox")).strip()
     kept = ExecutionContainer(lease=None)
     await kept.run()
     try:
         assert "0 removed" in (await ipybox("cleanup")).stderr  # its owner lives
         assert "0 removed" in (await ipybox("cleanup", "--older-than", "3600")).stderr
-        assert "give either" in (await ipybox("cleanup", "--all", "--older-than", "1")).stderr
+        assert "Give either" in (await ipybox("cleanup", "--all", "--older-than", "1")).stderr
         done = await ipybox("cleanup", "--older-than", "0")
         assert kept.id[:1] and "removed" in done.stderr
         left = (await engine("ps", "-a", "-q", "--no-trunc")).split()
@@ -44,6 +44,6 @@ async def test_cleanup(engine: Witness) -> None:
         await kept.kill()
 
 
-async def test_run(engine: Witness) -> None:
+async def test_run_prints_the_output_of_unprivileged_code(engine: Witness) -> None:
     done = await ipybox("run", "-c", "import os; print(os.getuid() != 0, 6 * 7)")
     assert (done.stdout, done.returncode) == ("True 42\n", 0)

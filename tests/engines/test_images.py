@@ -186,8 +186,8 @@ async def test_wrong_use_is_told_before_anything_is_built(tmp_path: Path) -> Non
     options.write_text("--index-url nowhere\n")
     for arguments, text in [
         (["--recipe", "nothing"], "no recipe 'nothing'. Installed: default, minimal"),
-        (["--package", "x"], "give the image a name of its own"),
-        (["-t", "x", "-d", str(options)], "line 1: '--index-url nowhere' is no package"),
+        (["--package", "x"], "Give the image its own name"),
+        (["-t", "x", "-d", str(options)], "line 1: '--index-url nowhere' is not a package"),
         (["-t", "x", "-d", str(tmp_path / "none")], "No such file"),
         (["-t", "UPPER CASE"], "names no image"),
         (["-t", "x", "--package", "-e ."], "is no requirement"),

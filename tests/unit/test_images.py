@@ -24,7 +24,7 @@ from ipybox import (
     ImageRefusedError,
     InvalidArgumentError,
 )
-from ipybox.cli.build import changed, read_requirements
+from ipybox.cli.build import extend_recipe, read_requirements
 from ipybox.image.build_context import BASE_VARIABLE, build_context, pack
 from ipybox.image.resolve import claiming, ensure_image
 from ipybox.spec.image import PROTOCOL_LABEL
@@ -153,15 +153,15 @@ def test_requirement_files(tmp_path: Path) -> None:
         "x @ file:///abs", "x==1 \\",
     ):  # fmt: skip
         path.write_text(f"einops\n{line}\n")
-        with pytest.raises(InvalidArgumentError, match=r"line 2: .* is no package"):
+        with pytest.raises(InvalidArgumentError, match=r"line 2: .* is not a package"):
             read_requirements(path)
     with pytest.raises(InvalidArgumentError, match="No such file"):
         read_requirements(tmp_path / "none")
 
 
 def test_what_the_command_line_adds() -> None:
-    assert changed(RECIPE, base=None, root=False, packages=(), apt=()) == RECIPE
-    made = changed(RECIPE, base="x/y", root=True, packages=["a"], apt=["b"])
+    assert extend_recipe(RECIPE, base=None, root=False, packages=(), apt=()) == RECIPE
+    made = extend_recipe(RECIPE, base="x/y", root=True, packages=["a"], apt=["b"])
     assert (made.base, made.user_id) == ("x/y", 0)
     assert made.python_packages == ("einops>=0.8", "a")
     assert made.system_packages == ("b",)
