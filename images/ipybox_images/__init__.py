@@ -1,1 +1,1 @@
-"""The images that come with ipybox."""
+"""The image recipes that come with ipybox."""

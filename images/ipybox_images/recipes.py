@@ -3,11 +3,11 @@
 from ipybox import ImageRecipe
 
 MINIMAL = ImageRecipe(name="minimal", tags=("ipybox/minimal",))
-"""The runtime alone."""
+"""Contains the runtime alone."""
 
 DEFAULT = ImageRecipe(
     name="default",
     tags=("gradion/ipybox",),
     python_packages=("numpy", "pandas", "matplotlib", "pillow"),
 )
-"""What most code that a model writes imports."""
+"""Adds the packages that most model-written code imports."""
