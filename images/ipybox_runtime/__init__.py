@@ -1,6 +1,6 @@
-"""What runs inside a container: the kernel gateway and, under it, the kernels.
+"""What runs inside a container: the kernel gateway and, below it, the kernels.
 
-Imports nothing of ``ipybox``: host and runtime meet at the wire only.
+Imports nothing of ``ipybox``: host and runtime share the wire format only.
 """
 
 __all__ = ["PROTOCOL", "RESUME_SUBPROTOCOL", "RUNTIME_VERSION"]
@@ -8,6 +8,8 @@ __all__ = ["PROTOCOL", "RESUME_SUBPROTOCOL", "RUNTIME_VERSION"]
 RUNTIME_VERSION = "0.2.0"
 
 PROTOCOL = 1
-"""What host and runtime agree on beyond Jupyter's own: resuming, status, messages of ours."""
+"""Version of what host and runtime agree on beyond Jupyter's protocol: resuming, status, messages
+of ipybox's own."""
 
 RESUME_SUBPROTOCOL = "v1.resume.ipybox"
+"""WebSocket subprotocol of clients that can resume a broken connection."""

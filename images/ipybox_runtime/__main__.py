@@ -1,15 +1,16 @@
 """``python -m ipybox_runtime``: one kernel gateway, configured on standard input.
 
-Standard input carries one line of JSON (:class:`GatewayConfig`) and then stays
-open: its end means that the owner is gone, and the gateway goes too. In a container
-the lease stands for that, and a process is put above the gateway that holds it
-(:mod:`ipybox_runtime.init`). Standard output carries one JSON object a line:
+Standard input carries one line of JSON (:class:`GatewayConfig`) and then stays open. Its end means
+that the owner has gone, and the gateway exits. In a container, the lease takes that role: process 1
+(:mod:`ipybox_runtime.init`) enforces it, and the gateway is its child.
 
-- ``{"event": "bound", "port": 40123, "probe": {…}}`` as soon as the port is taken; the
-  probe in containers only: what is enforced there,
-- ``{"event": "ready", "port": 40123, "runtime": "0.1.0"}`` when it answers,
-- ``{"event": "failed", "reason": "…"}`` when it can't start,
-- ``{"event": "out_of_memory"}`` when that has ended the gateway of a container.
+Standard output carries one JSON object per line:
+
+- ``{"event": "bound", "port": 40123, "probe": {…}}`` as soon as the port is taken. The probe, which
+  says what is enforced there, comes in containers only.
+- ``{"event": "ready", "port": 40123, "runtime": "0.1.0"}`` when the gateway answers.
+- ``{"event": "failed", "reason": "…"}`` when the gateway cannot start.
+- ``{"event": "out_of_memory"}`` when the gateway of a container was killed because memory ran out.
 """
 
 import contextlib
@@ -33,18 +34,26 @@ from ipybox_runtime.init import supervise
 from ipybox_runtime.probe import probe
 
 FORK_SERVER = Path(__file__).parent / "kernel" / "forkserver.py"
-END_SECONDS = 5.0
-CONFIG_SECONDS = 60
+
+FORK_SERVER_EXIT_TIMEOUT = 5.0
+"""Seconds that the fork server has to exit after its standard input was closed."""
+
+CONFIG_TIMEOUT = 60
+"""Seconds to wait for the configuration on standard input."""
 
 
 def announce(event: str, **fields: Any) -> None:
+    """Print an event for the host."""
     print(json.dumps({"event": event, **fields}), flush=True)
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Takes the port before the slow imports, so that its number is known early.
+    """Take the port before the slow imports, so that its number is known early.
 
-    It does not listen yet: until the gateway answers, connections are refused.
+    The socket does not listen yet: until the gateway answers, connections are refused.
+
+    Raises:
+        OSError: The address cannot be bound, for example because the port is in use.
     """
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -57,16 +66,19 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def forking(config: GatewayConfig) -> Iterator[str | None]:
-    """The fork server, which imports while the gateway does; yields its socket's path,
-    None where it can't be started."""
+def run_fork_server(config: GatewayConfig) -> Iterator[str | None]:
+    """Run the fork server, which imports its modules while the gateway does.
+
+    Yields:
+        The path of its socket; None if it cannot be started.
+    """
     folder = tempfile.mkdtemp(prefix="f-")
     path = f"{folder}/s"
     listener = socket.socket(socket.AF_UNIX)
-    mask = os.umask(0o177)  # of mode 0600 from its beginning
+    mask = os.umask(0o177)  # mode 0600 from the start
     listener.bind(path)
     os.umask(mask)
-    listener.listen(128)  # who connects before it is ready waits, and is not refused
+    listener.listen(128)  # clients that connect too early wait, and are not refused
     python = config.kernel_python or sys.executable
     try:
         server = subprocess.Popen(
@@ -74,7 +86,7 @@ def forking(config: GatewayConfig) -> Iterator[str | None]:
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[listener.fileno()],
         )  # fmt: skip
     except OSError as error:
-        print(f"no fork server: {error}", file=sys.stderr, flush=True)
+        print(f"the fork server could not be started: {error}", file=sys.stderr, flush=True)
         shutil.rmtree(folder, ignore_errors=True)
         yield None
         return
@@ -84,9 +96,9 @@ def forking(config: GatewayConfig) -> Iterator[str | None]:
         yield path
     finally:
         assert server.stdin is not None
-        server.stdin.close()  # its sign to end, with all kernels
+        server.stdin.close()  # makes it exit, with all kernels
         try:
-            server.wait(END_SECONDS)
+            server.wait(FORK_SERVER_EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
@@ -94,13 +106,15 @@ def forking(config: GatewayConfig) -> Iterator[str | None]:
 
 
 def main() -> int:
-    # An owner that died before it had written it. Process 1 has no default actions.
+    # The owner may die before it has written the configuration. Process 1 has no default signal
+    # actions, so the alarm needs a handler.
     signal.signal(signal.SIGALRM, lambda *_: os._exit(1))
-    signal.alarm(CONFIG_SECONDS)
+    signal.alarm(CONFIG_TIMEOUT)
     line = sys.stdin.readline()
     signal.alarm(0)
     if not line:
-        print("ipybox: no settings came; ipybox writes them to standard input", file=sys.stderr)
+        message = "ipybox: standard input is empty; ipybox writes the configuration there"
+        print(message, file=sys.stderr)
         return 0
     try:
         config = GatewayConfig.from_json(line)
@@ -121,11 +135,21 @@ def main() -> int:
 
 
 def run_gateway(config: GatewayConfig, listener: socket.socket, renewal: int | None) -> int:
+    """Run the gateway with its fork server in this process, until it stops.
+
+    Args:
+        config: The gateway's configuration.
+        listener: The bound socket.
+        renewal: The pipe on which the lease is renewed; None outside containers.
+
+    Returns:
+        The exit code, 0.
+    """
     port = listener.getsockname()[1]
     found = {"probe": probe()} if config.contained else {}
     announce("bound", port=port, **found)
 
-    # Kernels inherit no standard stream of ours: the event pipe is this process's alone.
+    # Kernels inherit none of our standard streams: only this process writes events.
     events = os.dup(sys.stdout.fileno())
     os.set_inheritable(events, False)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -136,8 +160,8 @@ def run_gateway(config: GatewayConfig, listener: socket.socket, renewal: int | N
         line = json.dumps({"event": "ready", "port": port, "runtime": RUNTIME_VERSION})
         os.write(events, line.encode() + b"\n")
 
-    with forking(config) as path:
-        # An eighth of the imports' time would be looking for garbage, which there is hardly any of.
+    with run_fork_server(config) as path:
+        # Collecting garbage, of which there is hardly any, would take an eighth of the import time.
         gc.disable()
         app = import_gateway()
         owner = None if config.contained else sys.stdin.fileno()

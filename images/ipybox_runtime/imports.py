@@ -1,13 +1,13 @@
-"""Keeps slow imports out of the gateway's process that it has no use for."""
+"""Keeps slow imports out of processes that have no use for them."""
 
 import importlib
 import os
 import sys
 from types import ModuleType
 
-# Each is an optional format checker of jsonschema: jsonschema tries the import
-# and does without it when it fails. The first builds a grammar at import and
-# takes over a second; the gateway validates nothing that needs any of them.
+# Optional format checkers of jsonschema, which tries to import them and does without when that
+# fails. The first builds a grammar when it is imported and takes over a second. The gateway
+# validates nothing that needs any of them.
 SLOW_OPTIONAL = (
     "rfc3987_syntax",
     "rfc3987",
@@ -19,8 +19,8 @@ SLOW_OPTIONAL = (
     "uri_template",
 )
 
-# Jupyter's server takes names from these when it is imported. Ours serves no notebooks and
-# emits no events; a fifth of the imports' time would be theirs.
+# jupyter_server imports names from these. The gateway serves no notebooks and emits no events;
+# importing them would take a fifth of the time for all imports.
 UNUSED = (
     "nbformat",
     "nbformat.sign",
@@ -33,8 +33,8 @@ JUPYTER = ("jupyter_", "kernel_gateway", "nbformat", "ipybox_runtime.gateway")
 
 
 class Placeholder(ModuleType):
-    """In the place of a module. Each of its names is a class, as those who import it want for
-    their declarations."""
+    """A module that takes another's place. Each of its names is a class, because importers use
+    the names in declarations."""
 
     def __getattr__(self, name: str) -> type:
         if name.startswith("__"):
@@ -47,10 +47,13 @@ class Placeholder(ModuleType):
 
 
 def import_gateway() -> ModuleType:
-    """:mod:`ipybox_runtime.gateway.app`, without what it does not use. Where some version of
-    Jupyter's does not do without, with all of it."""
+    """Import and return :mod:`ipybox_runtime.gateway.app`, without the modules it does not use.
+
+    If a version of Jupyter's packages needs one of them, import again with all of them, and log it.
+    """
     for name in SLOW_OPTIONAL:
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None: "import fails"
+        # None makes the import fail.
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     for name in UNUSED:
         package, _, module = name.rpartition(".")
         sys.modules[name] = Placeholder(name)
@@ -59,18 +62,23 @@ def import_gateway() -> ModuleType:
     try:
         return importlib.import_module("ipybox_runtime.gateway.app")
     except Exception as error:
-        print(f"imported anew, in full: {error!r}", file=sys.stderr, flush=True)
+        message = f"importing the gateway again, without placeholders: {error!r}"
+        print(message, file=sys.stderr, flush=True)
         for name in [name for name in sys.modules if name.startswith(JUPYTER)]:
             del sys.modules[name]
         return importlib.import_module("ipybox_runtime.gateway.app")
 
 
 DEBUGGER_VARIABLE = "IPYBOX_DEBUGGER"
+"""Environment variable of the container: "1" lets kernels import debugpy."""
 
 
 def block_debugger() -> None:
-    """Half of a kernel's start would be the import of the debugger, which hardly anybody
-    attaches. ``IPYBOX_DEBUGGER=1`` in the container's environment brings it back."""
+    """Make ``import debugpy`` fail in this process, unless IPYBOX_DEBUGGER is "1".
+
+    Importing the debugger takes half of a kernel's start, and hardly any client attaches one.
+    """
     if os.environ.get(DEBUGGER_VARIABLE) == "1":
         return
-    sys.modules.setdefault("debugpy", None)  # type: ignore[arg-type]  # as above
+    # None makes the import fail.
+    sys.modules.setdefault("debugpy", None)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""How often the system has ended a process of this container for want of memory."""
+"""How often the system has killed a process of this container because memory ran out."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def out_of_memory_kills() -> int:
-    """The count of this process's control group; 0 where the system keeps none."""
+    """Return the count for this process's control group; 0 if the system keeps none."""
     try:
         rows = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -15,7 +15,7 @@ def out_of_memory_kills() -> int:
         _, controllers, path = row.split(":", 2)
         if controllers == "memory":  # version 1
             return _count(CGROUPS / "memory", path, "memory.oom_control")
-        if controllers == "":  # version 2, or a hybrid that has no memory there
+        if controllers == "":  # version 2, or a hybrid whose memory controller is version 1
             count = _count(CGROUPS, path, "memory.events")
             if count:
                 return count
@@ -23,7 +23,7 @@ def out_of_memory_kills() -> int:
 
 
 def _count(root: Path, path: str, name: str) -> int:
-    # In a container the group may be mounted as the root.
+    # In a container, the group may be mounted as the root.
     for folder in (root / path.lstrip("/"), root):
         try:
             rows = (folder / name).read_text().split("\n")

@@ -1,4 +1,4 @@
-"""What the kernel enforces against this container, read from inside before any code ran."""
+"""What the system enforces against this container, read from inside before any code has run."""
 
 import contextlib
 import os
@@ -6,12 +6,23 @@ from pathlib import Path
 from typing import Any
 
 CGROUPS = Path("/sys/fs/cgroup")
-NO_LIMIT_V1 = 1 << 60  # version 1 has no word for "none", but a very large number
+
+NO_LIMIT_V1 = 1 << 60
+"""Version 1 of control groups has no word for "no limit"; it reports a larger number than this."""
+
 OWN_MOUNTS = ("/proc", "/sys", "/dev")
+"""Where every container has mounts, which are not reported."""
 
 
 def probe() -> dict[str, Any]:
-    """User, capabilities, limits and mounts, as JSON has them; null where unknown."""
+    """Return the container's user, capabilities, limits and mounts as JSON values.
+
+    Returns:
+        ``user`` and ``group`` (numbers), ``capabilities`` (the bit mask in effect),
+        ``no_new_privileges``, ``seccomp`` (0: off, 1: strict, 2: filter), ``memory_bytes``,
+        ``pids`` and ``cpus`` (limits; None if there is none or it is unknown), and ``mounts``
+        (each path to whether it is writable).
+    """
     status = dict(
         line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines()
         if ":\t" in line
@@ -50,11 +61,11 @@ def _cpus() -> float | None:
 
 
 def _mounts() -> dict[str, bool]:
-    """The container's own mounts: path to whether it is writable."""
+    """Map the path of each mount, except OWN_MOUNTS, to whether it is writable."""
     found = {}
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields = line.split(" ")
-        # Octal escapes stand for blanks and the like.
+        # Spaces and the like are written as octal escapes.
         path = (
             fields[4].encode().decode("unicode_escape").encode("latin-1").decode("utf-8", "replace")
         )

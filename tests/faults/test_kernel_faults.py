@@ -161,12 +161,12 @@ async def test_killing_the_parent(backend: str, faults: Tries) -> None:
 
 
 HOSTILE = {
-    "a size that is none": "outlet._messages.send(PACKET_HEAD.pack(3, 0, 0, 10**9) + b'junk')",
-    "a barrier far ahead": "outlet._messages.send(PACKET_HEAD.pack(3, 0, 10**6, 4) + b'junk')",
-    "no message": "outlet._messages.send(PACKET_HEAD.pack(3, 0, 0, 4) + b'junk')",
-    "no header": "outlet._messages.send(b'x')",
-    "marks of its own": "[os.write(1, outlet._marks.barrier(10**6 + n)) for n in range(99)]",
-    "a parent that is none": "os.write(1, outlet._marks.parent(b'junk') + b'text')",
+    "a size that is none": "output._messages.send(PACKET_HEAD.pack(3, 0, 0, 10**9) + b'junk')",
+    "a barrier far ahead": "output._messages.send(PACKET_HEAD.pack(3, 0, 10**6, 4) + b'junk')",
+    "no message": "output._messages.send(PACKET_HEAD.pack(3, 0, 0, 4) + b'junk')",
+    "no header": "output._messages.send(b'x')",
+    "marks of its own": "[os.write(1, output._marks.barrier(10**6 + n)) for n in range(99)]",
+    "a parent that is none": "os.write(1, output._marks.parent(b'junk') + b'text')",
 }
 
 
@@ -178,7 +178,7 @@ async def test_hostile_output(container: ExecutionContainer, faults: Tries, name
             async with ExecutionClient(container.port) as client:
                 code = (
                     "import os\nfrom ipybox_runtime.wire import PACKET_HEAD\n"
-                    "outlet = get_ipython().kernel.iopub_socket\n"
+                    "output = get_ipython().kernel.iopub_socket\n"
                     f"{HOSTILE[name]}\nos.kill(os.getpid(), 9)"
                 )
                 await faults.expect(IpyboxError, client.execute(code, timeout=10))
@@ -192,10 +192,10 @@ async def test_junk_harms_nobody(client: ExecutionClient) -> None:
     code = """
         import os
         from ipybox_runtime.wire import NO_PARENT, PACKET_HEAD, frame_v1
-        outlet = get_ipython().kernel.iopub_socket
+        output = get_ipython().kernel.iopub_socket
         for junk in (b"junk", frame_v1(b"iopub", [b"", b"", b"", b""])):
-            outlet._messages.send(PACKET_HEAD.pack(3, 0, 0, len(junk)) + junk)
-        os.write(1, outlet._marks.parent(b"") + b"text" + outlet._marks.parent(NO_PARENT))
+            output._messages.send(PACKET_HEAD.pack(3, 0, 0, len(junk)) + junk)
+        os.write(1, output._marks.parent(b"") + b"text" + output._marks.parent(NO_PARENT))
     """
     for _ in range(3):
         await client.execute(code)

@@ -1,4 +1,4 @@
-"""One way to start a kernel gateway, whatever the backend."""
+"""The gateway's application. Every backend starts it in the same way."""
 
 import asyncio
 import contextlib
@@ -17,28 +17,39 @@ from traitlets.config import Config
 
 from ipybox_runtime import PROTOCOL, RUNTIME_VERSION
 from ipybox_runtime.config import GatewayConfig
-from ipybox_runtime.gateway.guard import HOSTS_VARIABLE, guarded
 from ipybox_runtime.gateway.kernels import RuntimeKernelSpecManager, RuntimeMultiKernelManager
 from ipybox_runtime.gateway.lease import LEASE_PATH, Lease, LeaseHandler, write_private
-from ipybox_runtime.gateway.processes import until_ready
+from ipybox_runtime.gateway.origin import HOSTS_VARIABLE, check_origin
+from ipybox_runtime.gateway.processes import wait_until_ready
 from ipybox_runtime.gateway.status import STATUS_PATH, StatusHandler
-from ipybox_runtime.gateway.versions import VERSION_HEADER, version_check
+from ipybox_runtime.gateway.versions import VERSION_HEADER, check_version
 from ipybox_runtime.gateway.websocket import RuntimeWebsocketConnection
 
 MAX_BODY_BYTES = 1024 * 1024
+"""Largest body of an HTTP request."""
+
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
+"""Largest WebSocket message from a client."""
+
 LOG_BYTES = 1024 * 1024
-"""What this process itself may write to its log."""
+"""About how much this process writes to its log, in all its life."""
 
 
 class Gateway(KernelGatewayApp):  # type: ignore[misc]
-    """A kernel gateway on a socket that is bound already."""
+    """A kernel gateway on a socket that is bound already.
+
+    Attributes:
+        listener: The socket.
+        lease: The container's lease.
+        hosts: Names that clients may use for the gateway.
+    """
 
     listener: socket.socket
     lease: Lease
     hosts: Collection[str] = ()
 
     def init_webapp(self) -> None:
+        """Add the endpoints for status and lease, and the version header."""
         super().init_webapp()
         self.web_app.add_handlers(r".*", [(STATUS_PATH, StatusHandler), (LEASE_PATH, LeaseHandler)])
         self.web_app.settings["ipybox_lease"] = self.lease
@@ -46,23 +57,24 @@ class Gateway(KernelGatewayApp):  # type: ignore[misc]
         self.web_app.settings["headers"] = {VERSION_HEADER: f"{RUNTIME_VERSION}; {PROTOCOL}"}
 
     def init_http_server(self) -> None:
+        """Listen on the bound socket, behind the checks of origin and version."""
         named = os.environ.get(HOSTS_VARIABLE, "").split(",")
         hosts = [*self.hosts, *(host.strip() for host in named if host)]
-        router = guarded(version_check(self.web_app), hosts)
-        # A body is read before the token is looked at.
+        router = check_origin(check_version(self.web_app), hosts)
+        # The limit matters before authentication: a body is read before the token is checked.
         self.http_server = tornado.httpserver.HTTPServer(router, max_body_size=MAX_BODY_BYTES)
-        # Half-open connections are found by the system; clients have their own heartbeat.
+        # The operating system finds half-open connections; clients have their own heartbeat.
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self.listener.listen(128)
         self.listener.setblocking(False)
         self.http_server.add_sockets([self.listener])
 
     def init_signal(self) -> None:
-        """Signals are set in :func:`serve`, where the loop is known."""
+        """Do nothing: :func:`serve` sets the signal handlers, because it knows the loop."""
 
 
 def settings(config: GatewayConfig) -> Config:
-    """What differs from the stock gateway's defaults, and nothing else."""
+    """Return what differs from the stock gateway's defaults, and nothing else."""
     values = Config()
     app = values.KernelGatewayApp
     app.auth_token = config.token
@@ -70,7 +82,7 @@ def settings(config: GatewayConfig) -> Config:
     app.port_retries = 0
     app.ws_ping_interval = 0
     app.log_level = logging.WARNING
-    app.cookie_secret = os.urandom(32)  # else a file of it is written
+    app.cookie_secret = os.urandom(32)  # otherwise Jupyter writes one to a file
     app.kernel_manager_class = RuntimeMultiKernelManager
     app.kernel_spec_manager_class = RuntimeKernelSpecManager
     app.kernel_websocket_connection_class = RuntimeWebsocketConnection
@@ -88,8 +100,17 @@ def serve(
     owner_fd: int | None,
     renewal: int | None,
 ) -> None:
-    """Runs a gateway until SIGTERM, or until ``owner_fd`` comes to its end. A byte on
-    ``renewal`` tells process 1 that the lease was renewed."""
+    """Run a gateway until SIGTERM or SIGINT arrives, or its owner has gone.
+
+    Args:
+        config: The gateway's configuration.
+        listener: The bound socket, which does not listen yet.
+        fork_server: Path of the fork server's socket; None without a fork server.
+        on_ready: Called once, when the gateway answers.
+        owner_fd: File descriptor whose end means that the owner has gone; None if nothing does.
+        renewal: File descriptor on which each renewal of the lease is passed on to process 1, as
+            one byte; None without process 1.
+    """
     asyncio.run(_serve(config, listener, fork_server, on_ready, owner_fd, renewal))
 
 
@@ -112,10 +133,10 @@ async def _serve(
     app = Gateway(config=settings(config))
     app.listener = listener
     app.hosts = config.hosts
-    run_folder = _run_folder(config)
+    run_folder = _prepare_run_folder(config)
     app.lease = Lease(config.lease_seconds, renewal, run_folder)
     app.initialize(argv=[])
-    _bound_log()
+    _limit_log()
     app.kernel_manager.fork_server = fork_server
     watch = asyncio.create_task(_watch_fork_server(app.kernel_manager), name="fork server")
     app.kernel_manager.absence_seconds = config.absence_seconds
@@ -132,35 +153,38 @@ async def _serve(
 def _watch_owner(owner_fd: int, stopping: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
 
-    def owner_spoke() -> None:
+    def on_readable() -> None:
         if not os.read(owner_fd, 4096):
             loop.remove_reader(owner_fd)
             stopping.set()
 
-    loop.add_reader(owner_fd, owner_spoke)
+    loop.add_reader(owner_fd, on_readable)
 
 
-def _run_folder(config: GatewayConfig) -> Path | None:
-    """Where the token is left for who attaches: who may run a command in the container as
-    this user has all of it anyway."""
+def _prepare_run_folder(config: GatewayConfig) -> Path | None:
+    """Write the token to the run folder, for processes that attach; return the folder.
+
+    This gives nothing away: a process that can run a command in the container as this user
+    controls everything in it anyway. Returns None without a usable folder.
+    """
     if not config.run_folder:
         return None
     folder = Path(config.run_folder)
     try:
         write_private(folder / "token", config.token)
     except OSError as error:
-        logging.getLogger(__name__).warning("%s can't be written to: %s", folder, error)
+        logging.getLogger(__name__).warning("the token can't be written to %s: %s", folder, error)
         return None
     return folder
 
 
 async def _watch_fork_server(kernels: RuntimeMultiKernelManager) -> None:
     if kernels.fork_server is not None:
-        kernels.fork_server_ready = await until_ready(kernels.fork_server)
+        kernels.fork_server_ready = await wait_until_ready(kernels.fork_server)
 
 
 def _raise_file_limit() -> None:
-    """A kernel takes about fifteen descriptors here, and a thousand are soon used up."""
+    """Allow more open files: each kernel takes about fifteen here, and 1,000 are soon used up."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
     if soft < wanted:
@@ -168,15 +192,15 @@ def _raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _bound_log() -> None:
-    """Whatever a client or a kernel provokes, the log stays small."""
+def _limit_log() -> None:
+    """Keep the log below LOG_BYTES, whatever a client or a kernel provokes."""
     left = LOG_BYTES
 
-    def within_bound(record: logging.LogRecord) -> bool:
+    def within_limit(record: logging.LogRecord) -> bool:
         nonlocal left
         left -= len(record.getMessage()) + 256
         return left > 0
 
     for name in ("", *logging.Logger.manager.loggerDict):
         for handler in logging.getLogger(name).handlers:
-            handler.addFilter(within_bound)
+            handler.addFilter(within_limit)

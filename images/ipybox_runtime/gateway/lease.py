@@ -1,4 +1,4 @@
-"""``POST /ipybox/v1/lease``: the owner says that it lives."""
+"""``POST /ipybox/v1/lease``: the owner of the container renews its lease."""
 
 import contextlib
 import json
@@ -11,14 +11,24 @@ from jupyter_server.base.handlers import APIHandler
 from kernel_gateway.mixins import JSONErrorsMixin, TokenAuthorizationMixin
 
 LEASE_PATH = r"/ipybox/v1/lease"
+
 MAX_OWNER_CHARS = 512
+"""Longest name of an owner."""
 
 
 class Lease:
-    """What is renewed. Process 1 holds the clock; here it is told.
+    """The container's lease. Process 1 enforces it and is notified of each renewal.
 
-    The file ``lease`` in the run folder says who has renewed it last, for a sweep that
-    wants to know whether anybody still holds a container of a dead owner.
+    The file ``lease`` in the run folder names the process that renewed it last. A sweep reads it
+    to learn whether another process still holds a container whose owner is dead.
+
+    Args:
+        seconds: How long the lease lasts after each renewal; 0 for ever.
+        fd: Where a byte notifies process 1; None without process 1.
+        run_folder: Folder for the file; None for no file.
+
+    Attributes:
+        seconds: As above.
     """
 
     def __init__(self, seconds: float, fd: int | None, run_folder: Path | None) -> None:
@@ -30,19 +40,24 @@ class Lease:
 
     @property
     def left(self) -> float | None:
-        """Seconds; None without a lease."""
+        """Seconds until the lease expires; None without a lease."""
         if not self.seconds:
             return None
         return max(0.0, self.seconds - (time.monotonic() - self._renewed))
 
     def begin(self) -> None:
-        """The clock starts: from now on it can be renewed."""
+        """Start the clock: from now on, the lease can be renewed."""
         self._renewed = time.monotonic()
         if self._fd is not None:
             with contextlib.suppress(OSError):
                 os.write(self._fd, b".")
 
     def renew(self, owner: str) -> None:
+        """Start the clock again, and record who renewed the lease.
+
+        Args:
+            owner: Names the process that renews it.
+        """
         self.begin()
         if owner != self._owner and self._run_folder is not None:
             self._owner = owner
@@ -51,21 +66,29 @@ class Lease:
 
 
 class LeaseHandler(TokenAuthorizationMixin, JSONErrorsMixin, APIHandler):  # type: ignore[misc]
+    """Renews the lease. The body is ``{"owner": "…"}`` or empty; 400 for any other."""
+
     @tornado.web.authenticated
     def post(self) -> None:
         lease: Lease = self.settings["ipybox_lease"]
         try:
             owner = json.loads(self.request.body or b"{}").get("owner", "")
         except (ValueError, AttributeError):
-            raise tornado.web.HTTPError(400, reason="The body is no JSON object") from None
+            reason = "The request body must be a JSON object."
+            raise tornado.web.HTTPError(400, reason=reason) from None
         if not isinstance(owner, str) or len(owner) > MAX_OWNER_CHARS:
-            raise tornado.web.HTTPError(400, reason="The owner is no short text")
+            reason = f"The owner must be a str of at most {MAX_OWNER_CHARS} characters."
+            raise tornado.web.HTTPError(400, reason=reason)
         lease.renew(owner)
         self.finish({"seconds": lease.seconds, "left": lease.left})
 
 
 def write_private(path: Path, text: str) -> None:
-    """A file for this user alone, whole or not at all."""
+    """Write a file that only this user can read. It appears whole or not at all.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     partial = path.with_suffix(".new")
     fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(fd, "w") as file:

@@ -1,4 +1,4 @@
-"""A kernel's process, as the gateway sees it: forked by the fork server, or spawned."""
+"""A kernel's process as the gateway sees it: forked by the fork server, or spawned."""
 
 import asyncio
 import contextlib
@@ -10,17 +10,28 @@ import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-EXIT_POLL_SECONDS = 0.05  # only where the system has no pidfd
-GROUP_POLL_SECONDS = 0.005  # no system tells when a group has ended
+EXIT_POLL_INTERVAL = 0.05
+"""Seconds between two checks whether a process has exited, on systems without pidfd."""
+
+GROUP_POLL_INTERVAL = 0.005
+"""Seconds between two checks whether a process group is gone: no system notifies of that."""
 
 
 class ForkServerGoneError(Exception):
-    """No answer comes from the fork server any more."""
+    """The fork server no longer answers."""
 
 
-async def until_ready(path: str) -> bool:
-    """Returns when the fork server takes orders; False where it has ended before. One that
-    is asked for nothing ends the connection, once it has come to read it."""
+async def wait_until_ready(path: str) -> bool:
+    """Wait until the fork server takes requests.
+
+    A fork server that is asked for nothing closes the connection, once it has started to read it.
+
+    Args:
+        path: The fork server's socket.
+
+    Returns:
+        False if the fork server has exited before it was ready.
+    """
     try:
         reader, writer = await asyncio.open_unix_connection(path)
         writer.write_eof()
@@ -32,8 +43,13 @@ async def until_ready(path: str) -> bool:
 
 
 class KernelProcess(ABC):
-    """``exited`` is done once it has ended: its exit code, negative for a signal; None
-    where nobody can tell."""
+    """A kernel's process and its process group.
+
+    Attributes:
+        pid: Its process id, which is its process group's, too.
+        exited: Done once the kernel has exited, with the exit code: negative for a signal, None if
+            it is unknown.
+    """
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -45,16 +61,19 @@ class KernelProcess(ABC):
 
     @abstractmethod
     def signal(self, signum: int) -> None:
-        """Signals the kernel and what it has started; nothing, once it has ended."""
+        """Signal the kernel and what it has started; do nothing after it has exited."""
 
-    async def group_gone(self) -> None:
-        """What it had started, and was killed with it, takes a moment more to end than the
-        kernel itself. As long as some of it is there, the number is still its own."""
-        # On some systems nobody may signal what only waits to be reaped.
+    async def wait_for_group(self) -> None:
+        """Wait for the rest of the process group, which was killed with the kernel.
+
+        Its processes take a moment longer to exit than the kernel itself. As long as one of them
+        exists, the number belongs to no other process group.
+        """
+        # Some systems do not permit signals to processes that only wait to be reaped.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             while True:
                 os.killpg(self.pid, 0)
-                await asyncio.sleep(GROUP_POLL_SECONDS)
+                await asyncio.sleep(GROUP_POLL_INTERVAL)
 
     def _has_exited(self, code: int | None) -> None:
         if not self.exited.done():
@@ -62,7 +81,7 @@ class KernelProcess(ABC):
 
 
 class ForkedProcess(KernelProcess):
-    """A child of the fork server, which reaps it and passes signals on."""
+    """A child of the fork server, which reaps it and forwards signals to it."""
 
     def __init__(
         self, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -75,8 +94,17 @@ class ForkedProcess(KernelProcess):
 
     @classmethod
     async def start(cls, path: str, launch: str, fds: Sequence[int]) -> "ForkedProcess":
-        """Asks the fork server at ``path``. Raises ForkServerGoneError, and OSError where
-        the system has no room for another process."""
+        """Have the fork server start a kernel.
+
+        Args:
+            path: The fork server's socket.
+            launch: The kernel's :class:`KernelLaunch` as JSON.
+            fds: The kernel's stdout, stderr and message socket.
+
+        Raises:
+            ForkServerGoneError: The fork server does not answer.
+            OSError: The system has no process or no memory left.
+        """
         connection = socket.socket(socket.AF_UNIX)
         connection.setblocking(False)
         try:
@@ -98,7 +126,7 @@ class ForkedProcess(KernelProcess):
         self._to_be_killed = self._to_be_killed or signum == signal.SIGKILL
         if not self._writer.is_closing():
             self._writer.write(b"%d\n" % signum)
-        elif self._pidfd is not None:  # the fork server has gone, and the kernel lives on
+        elif self._pidfd is not None:  # the fork server has exited, and the kernel lives on
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signum)
 
@@ -108,27 +136,37 @@ class ForkedProcess(KernelProcess):
             code = json.loads(await reader.readline())["exit"]
         except (OSError, ValueError):
             self._writer.close()
-            if self._to_be_killed:  # the fork server may have gone without doing it
+            if self._to_be_killed:  # the fork server may have exited before it forwarded that
                 self.signal(signal.SIGKILL)
-            await self._until_gone()
+            await self._wait_until_gone()
         finally:
             self._has_exited(code)
             self._writer.close()
             if self._pidfd is not None:
                 os.close(self._pidfd)
 
-    async def _until_gone(self) -> None:
+    async def _wait_until_gone(self) -> None:
         if self._pidfd is not None:
             await readable(self._pidfd)
             return
         with contextlib.suppress(ProcessLookupError):
             while True:
                 os.kill(self.pid, 0)
-                await asyncio.sleep(EXIT_POLL_SECONDS)
+                await asyncio.sleep(EXIT_POLL_INTERVAL)
 
 
 class SpawnedProcess(KernelProcess):
-    """A child of the gateway: the ordinary way, where there is no fork server."""
+    """A child of the gateway, for when there is no fork server.
+
+    Args:
+        argv: The command.
+        fds: The kernel's stdout, stderr and message socket.
+        cwd: Its working directory.
+        env: Its whole environment.
+
+    Raises:
+        OSError: The command cannot be started.
+    """
 
     def __init__(
         self, argv: Sequence[str], *, fds: Sequence[int], cwd: str, env: Mapping[str, str]
@@ -151,16 +189,20 @@ class SpawnedProcess(KernelProcess):
         if pidfd is not None:
             await readable(pidfd)
             os.close(pidfd)
-        while not _waits_to_be_reaped(self.pid):  # noqa: ASYNC110  # nothing signals it
-            await asyncio.sleep(EXIT_POLL_SECONDS)
-        # What it has started goes with it; until it is reaped, the number is its own.
+        while not _waits_to_be_reaped(self.pid):  # noqa: ASYNC110  # nothing notifies of it
+            await asyncio.sleep(EXIT_POLL_INTERVAL)
+        # What the kernel has started is killed, too. Until the kernel is reaped, its number
+        # belongs to no other process group.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._has_exited(self._process.wait())
 
 
 def open_pidfd(pid: int) -> int | None:
-    """A descriptor that is readable once the process has ended; None where there is none."""
+    """Return a descriptor that becomes readable when the process exits.
+
+    None if the system has no pidfd, or the process does not exist.
+    """
     if not hasattr(os, "pidfd_open"):
         return None
     try:
@@ -170,6 +212,7 @@ def open_pidfd(pid: int) -> int | None:
 
 
 async def readable(fd: int) -> None:
+    """Wait until the descriptor is readable."""
     loop = asyncio.get_running_loop()
     event = asyncio.Event()
     loop.add_reader(fd, event.set)

@@ -1,4 +1,4 @@
-"""How kernels come to life: forked, or else spawned."""
+"""How kernels are started: forked by the fork server, or else spawned."""
 
 import asyncio
 import logging
@@ -21,13 +21,20 @@ from ipybox_runtime.gateway.processes import (
 )
 
 PROVISIONER_NAME = "ipybox"
+"""Name of the entry point in the group ``jupyter_client.kernel_provisioners``."""
+
 KERNEL_SCRIPT = Path(ipybox_runtime.kernel.__file__).with_name("__main__.py")
 
 log = logging.getLogger(__name__)
 
 
 class RuntimeProvisioner(KernelProvisionerBase):  # type: ignore[misc]
-    """Starts the kernel of a :class:`RuntimeKernelManager`, on the lanes of its relay."""
+    """Starts the kernel of a :class:`RuntimeKernelManager`, with its output on the relay.
+
+    Attributes:
+        process: The kernel's process; None before the start, and after :meth:`wait`.
+        forked: Whether the fork server started the kernel.
+    """
 
     process: KernelProcess | None = None
     forked = False
@@ -38,6 +45,7 @@ class RuntimeProvisioner(KernelProvisionerBase):  # type: ignore[misc]
         return self.process is not None
 
     async def poll(self) -> int | None:
+        """Return None while the kernel runs, else its exit code (0 if it is unknown)."""
         if self.process is None:
             return 0
         if self.process.running:
@@ -46,6 +54,7 @@ class RuntimeProvisioner(KernelProvisionerBase):  # type: ignore[misc]
         return 0 if code is None else code
 
     async def wait(self) -> int | None:
+        """Wait for the kernel; return its exit code, None if it is unknown."""
         if self.process is None:
             return 0
         code = await self.process.exited
@@ -63,7 +72,7 @@ class RuntimeProvisioner(KernelProvisionerBase):  # type: ignore[misc]
         await self.send_signal(15)
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        """The connection file, and a temporary folder of the kernel's own."""
+        """Create the connection file, and a temporary folder of the kernel's own."""
         try:
             return await self._prepare(kwargs)
         except BaseException:
@@ -78,7 +87,7 @@ class RuntimeProvisioner(KernelProvisionerBase):  # type: ignore[misc]
             setattr(manager, f"{name}_port", number)
         manager.write_connection_file()
         self.connection_info = manager.get_connection_info()
-        # Removed by name: the code may put anything at the place of a random one.
+        # Removed by its path later, although code may have put something else there by then.
         self._folder = Path(tempfile.mkdtemp(prefix="kernel-"))
         env = {**os.environ, **(kwargs.pop("env", None) or {}), "TMPDIR": str(self._folder)}
         kwargs.pop("extra_arguments", None)
@@ -86,6 +95,7 @@ class RuntimeProvisioner(KernelProvisionerBase):  # type: ignore[misc]
         return prepared
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Start the kernel's process; return the connection info."""
         relay = self.parent.relay
         launch = KernelLaunch(
             connection_file=self.parent.connection_file,
@@ -102,7 +112,7 @@ class RuntimeProvisioner(KernelProvisionerBase):  # type: ignore[misc]
         return self.connection_info
 
     async def _undo(self) -> None:
-        """Leaves nothing of a kernel that did not come to life."""
+        """Remove everything that was created for a kernel that could not be started."""
         self.parent.relay.finish()
         self.parent.cleanup_connection_file()
         await self.cleanup()
@@ -115,7 +125,7 @@ class RuntimeProvisioner(KernelProvisionerBase):  # type: ignore[misc]
                 process = await ForkedProcess.start(fork_server, launch.to_json(), relay.child_fds)
             except ForkServerGoneError as error:
                 log.warning(
-                    "the fork server does not answer (%s); kernels start the ordinary way", error
+                    "the fork server does not answer (%s); kernels are spawned without it", error
                 )
                 self.parent.parent.fork_server = None
             else:
@@ -129,8 +139,9 @@ class RuntimeProvisioner(KernelProvisionerBase):  # type: ignore[misc]
         )  # fmt: skip
 
     async def cleanup(self, restart: bool = False) -> None:
+        """Remove the kernel's temporary folder."""
         if self._folder is not None:
-            # Code may have filled it with anything.
+            # In a thread: code may have filled the folder with anything.
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def get_provisioner_info(self) -> dict[str, Any]:
@@ -138,5 +149,5 @@ class RuntimeProvisioner(KernelProvisionerBase):  # type: ignore[misc]
 
 
 def provisioner_metadata() -> Mapping[str, Any]:
-    """What a kernel spec says to be started by this provisioner."""
+    """Return the metadata of a kernel spec that makes this provisioner start its kernels."""
     return {"kernel_provisioner": {"provisioner_name": PROVISIONER_NAME}, "debugger": False}

@@ -1,4 +1,4 @@
-"""What a client has been sent and has sent, over all its connections to one kernel."""
+"""What the gateway has exchanged with a client, over all the client's connections to one kernel."""
 
 import asyncio
 import json
@@ -9,9 +9,11 @@ from typing import Any, Protocol
 from ipybox_runtime.gateway.relay import Frame
 from ipybox_runtime.wire import frame_v1, is_message, parts_v1
 
-FULL_BYTES = 8 * 1024 * 1024
-"""So much may be on its way to a client; then its kernel waits."""
+MAX_UNCONFIRMED_BYTES = 8 * 1024 * 1024
+"""Bytes that may be on their way to a client. With more, the kernel waits."""
+
 REPLY_TEXT_CHARS = 10_000
+"""Characters that an error's name and value keep each, in a reply that is too large."""
 
 CHANNELS = ("shell", "control", "stdin")
 
@@ -23,11 +25,26 @@ class Wire(Protocol):
 
 
 class ClientSession:
-    """The frames on their way to one client, and its sockets to the kernel.
+    """The frames on their way to one client, and the client's sockets to the kernel.
 
-    Both sides count the frames that they have received. A client that comes back tells
-    its number, and gets what follows it, from the journal here; it is told ours, and
-    sends again what follows that. So nothing is lost or doubled, whatever was cut.
+    Client and gateway both count the frames they have received. A client that comes back sends its
+    count and receives the frames that follow, from the journal here. The gateway sends its own
+    count, and the client repeats the frames that follow. So no frame is lost or arrives twice,
+    wherever the connection broke.
+
+    Args:
+        kernel_manager: The manager of the kernel.
+        session_id: The client's Jupyter session.
+        resumable: Whether the client counts frames and may come back.
+        max_message: Bytes of the largest message that the client accepts.
+        on_room: Called when the session is no longer full.
+
+    Attributes:
+        session_id: As above.
+        resumable: As above.
+        received: Number of frames received from the client.
+        wire: The client's connection; None while it is away.
+        absence: The timer after which an absent client is forgotten.
     """
 
     def __init__(
@@ -47,7 +64,7 @@ class ClientSession:
         self._max_message = max_message
         self._on_room = on_room
         self._journal: deque[Frame] = deque()
-        self._journal_start = 0  # the number of frames before its first
+        self._journal_start = 0  # how many frames were sent before the journal's first
         self._bytes = 0
         self._jupyter = kernel_manager.session.clone()
         self._streams: dict[str, Any] = {}
@@ -58,10 +75,16 @@ class ClientSession:
 
     @property
     def full(self) -> bool:
-        return self._bytes > FULL_BYTES
+        """Whether more than MAX_UNCONFIRMED_BYTES are on their way."""
+        return self._bytes > MAX_UNCONFIRMED_BYTES
 
     def push(self, frame: Frame, *, reply: bool = False) -> None:
-        """Sends a frame to the client; keeps it until the client has confirmed it."""
+        """Send a frame to the client, and keep it until the client has confirmed it.
+
+        Args:
+            frame: The frame.
+            reply: Whether it came over one of CHANNELS. Then it is reduced, if it is too large.
+        """
         if reply and len(frame) > self._max_message:
             frame = _reduced(frame)
         if self.resumable or self.wire is not None:
@@ -71,7 +94,11 @@ class ClientSession:
             self.wire.send(frame)
 
     def confirm(self, count: int) -> None:
-        """The client has received so many frames in all."""
+        """Drop from the journal what the client has received.
+
+        Args:
+            count: Number of all frames that the client has received.
+        """
         was_full = self.full
         while self._journal and self._journal_start < count:
             self._bytes -= len(self._journal.popleft())
@@ -80,28 +107,30 @@ class ClientSession:
             self._on_room()
 
     def attach(self, wire: Wire) -> None:
+        """Use a new connection of the client."""
         self.wire = wire
         if self.absence is not None:
             self.absence.cancel()
             self.absence = None
 
     def replay(self) -> None:
-        """Sends again what the client has not confirmed."""
+        """Send all frames again that the client has not confirmed."""
         for frame in self._journal:
             assert self.wire is not None
             self.wire.send(frame)
 
     def has_since(self, count: int) -> bool:
-        """Whether all frames behind the first ``count`` are still here."""
+        """Return whether the journal has all frames after the first ``count``."""
         return self._journal_start <= count <= self._journal_start + len(self._journal)
 
     def forward(self, channel: str, parts: list[bytes]) -> None:
-        """A client's message to the kernel."""
+        """Pass a client's message on to the kernel; drop it if the channel is unknown or closed."""
         stream = self._streams.get(channel)
         if stream is not None and not stream.closed():
             self._jupyter.send_raw(stream, parts)
 
     def close(self) -> None:
+        """Close the sockets to the kernel, and drop the journal."""
         for stream in self._streams.values():
             stream.close()
         self._journal.clear()
@@ -113,14 +142,15 @@ class ClientSession:
         def receive(parts: list[bytes]) -> None:
             _, fed = self._jupyter.feed_identities(parts)
             frame = frame_v1(channel.encode(), fed[1:])
-            if is_message(frame):  # as for what comes over iopub: code can send anything
+            if is_message(frame):  # here, too, code in the kernel can send anything
                 self.push(frame, reply=True)
 
         return receive
 
 
 def _reduced(frame: Frame) -> Frame:
-    """A reply that is too large: without it, the execution would not end."""
+    """Return a short form of a reply that is too large. Without a reply, the execution would never
+    finish."""
     channel, header, parent, metadata, content = parts_v1(frame, 5)
     try:
         whole = dict(json.loads(content))
@@ -130,6 +160,6 @@ def _reduced(frame: Frame) -> Frame:
         "status": str(whole.get("status", "error")),
         "ename": str(whole.get("ename", ""))[:REPLY_TEXT_CHARS],
         "evalue": str(whole.get("evalue", ""))[:REPLY_TEXT_CHARS]
-        + f"… ({len(frame)} bytes, which are more than a message may have)",
+        + f"… (cut: the reply has {len(frame)} bytes, more than the limit for a message)",
     }
     return frame_v1(channel, [header, parent, metadata, json.dumps(kept).encode()])

@@ -1,4 +1,4 @@
-"""``GET /ipybox/v1/status``."""
+"""``GET /ipybox/v1/status``: the runtime and its kernels."""
 
 from typing import Any
 
@@ -12,8 +12,12 @@ STATUS_PATH = r"/ipybox/v1/status"
 
 
 class StatusHandler(TokenAuthorizationMixin, JSONErrorsMixin, APIHandler):  # type: ignore[misc]
-    """The runtime's version, and each kernel: id, state, pid, memory in bytes (resident;
-    null where the system does not tell), last activity (ISO 8601)."""
+    """Reports the runtime, its fork server, the seconds left of the lease, and each kernel.
+
+    Of a kernel: id, state, pid, memory in bytes (resident; null if the kernel does not run or the
+    system does not say), last activity (ISO 8601), exit code, whether memory ran out, and whether
+    it was forked.
+    """
 
     @tornado.web.authenticated
     def get(self) -> None:

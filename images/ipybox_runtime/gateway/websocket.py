@@ -18,35 +18,50 @@ from ipybox_runtime.gateway.sessions import ClientSession
 from ipybox_runtime.wire import parts_v1
 
 V1_SUBPROTOCOL = "v1.kernel.websocket.jupyter.org"
+"""Jupyter Server's subprotocol for binary frames."""
+
 HTTP_GONE = 410
+"""Status for a kernel that exited before it was ready."""
+
 CLOSE_GONE = 4410
-"""What the client has missed is not here any more."""
+"""Close code for a client that comes back too late: the gateway no longer has what it missed."""
+
 CLOSE_NORMAL = 1000
+"""Close code of a client that will not come back (RFC 6455, 7.4.1)."""
 
 
 class RuntimeWebsocketConnection(BaseKernelWebsocketConnection):  # type: ignore[misc]
-    """Passes everything on, at once.
+    """Passes every message on at once.
 
-    Three framings: Jupyter Server's two, and v1 with counted frames, for clients that
-    come back (:class:`ClientSession`). There, text frames are for the gateway itself:
+    There are three framings: Jupyter Server's two, and v1 with counted frames for clients that can
+    come back (:class:`ClientSession`). With the latter, text frames are for the gateway itself:
     ``{"received": N}`` says how many frames have arrived.
+
+    Attributes:
+        client_session: The client's session; None before :meth:`connect` and after the end.
     """
 
     client_session: ClientSession | None = None
-    _confirmed = 0  # of a client that does not count: what the socket has taken
+    _confirmed = 0  # frames the system has taken, for a client that does not count
 
     async def prepare(self) -> None:
-        """Chooses the framing. 410 for a kernel that was never up."""
+        """Choose the framing.
+
+        Raises:
+            tornado.web.HTTPError: The kernel exited before it was ready (410).
+        """
         offered = self.websocket_handler.request.headers.get("Sec-WebSocket-Protocol", "")
         resumable = RESUME_SUBPROTOCOL in [name.strip() for name in offered.split(",")]
         self.kernel_ws_protocol = RESUME_SUBPROTOCOL if resumable else V1_SUBPROTOCOL
         if self.kernel_manager.exited and not self.kernel_manager.came_up:
-            reason = f"Kernel died, exit code {self.kernel_manager.exit_code}"
+            code = self.kernel_manager.exit_code
+            reason = f"The kernel died before it was ready, exit code {code}."
             raise tornado.web.HTTPError(HTTP_GONE, reason=reason)
 
     def connect(self) -> "asyncio.Future[None]":
-        # Without this, Nagle's algorithm and delayed acknowledgements add 40 ms
-        # to each answer over loopback.
+        """Open a session for the client, or resume the one that it names."""
+        # With Nagle's algorithm, delayed acknowledgements would add 40 ms to each reply over
+        # loopback.
         self.websocket_handler.set_nodelay(True)
         self.multi_kernel_manager.notify_connect(self.kernel_id)
         arguments = self.websocket_handler.get_argument
@@ -62,6 +77,7 @@ class RuntimeWebsocketConnection(BaseKernelWebsocketConnection):  # type: ignore
         return done
 
     def _open(self, known: int, max_message: int) -> None:
+        """Attach to the client's session, new or kept; close the connection if that fails."""
         sessions = self.kernel_manager.sessions
         session = sessions.get(self.session.session)
         if session is not None and not self._resumable:
@@ -69,13 +85,13 @@ class RuntimeWebsocketConnection(BaseKernelWebsocketConnection):  # type: ignore
             session = None
         if session is None:
             if known:
-                self.websocket_handler.close(CLOSE_GONE, "this session is not known any more")
+                self.websocket_handler.close(CLOSE_GONE, "the gateway no longer has this session")
                 return
             session = sessions.add(
                 self.session.session, resumable=self._resumable, max_message=max_message
             )
         elif not session.has_since(known):
-            self.websocket_handler.close(CLOSE_GONE, "what was missed is not kept any more")
+            self.websocket_handler.close(CLOSE_GONE, "the gateway no longer has the missed frames")
             return
         if isinstance(session.wire, RuntimeWebsocketConnection):
             session.wire.replace()
@@ -87,19 +103,22 @@ class RuntimeWebsocketConnection(BaseKernelWebsocketConnection):  # type: ignore
             session.replay()
 
     def replace(self) -> None:
-        """The client has come back on another connection, before this one was missed."""
+        """Give the session up: the client has opened another connection before this one was found
+        broken."""
         self.client_session = None
         self.websocket_handler.close()
 
     def disconnect(self) -> None:
+        """Detach from the session, which is kept if the client may come back."""
         self.multi_kernel_manager.notify_disconnect(self.kernel_id)
         session, self.client_session = self.client_session, None
         if session is None:
             return
         left = self.websocket_handler.close_code == CLOSE_NORMAL
-        self.kernel_manager.sessions.absent(session, for_good=left or not session.resumable)
+        self.kernel_manager.sessions.disconnected(session, for_good=left or not session.resumable)
 
     def handle_incoming_message(self, ws_msg: str | bytes) -> None:
+        """Pass a client's message on; drop and log a malformed one."""
         session = self.client_session
         if session is None:
             return
@@ -110,22 +129,24 @@ class RuntimeWebsocketConnection(BaseKernelWebsocketConnection):  # type: ignore
             session.received += 1
             channel, parts = self._parse(ws_msg)
         except (ValueError, KeyError, TypeError, IndexError, UnicodeError) as error:
-            self.log.warning("a frame of %d bytes is no message: %s", len(ws_msg), error)
+            self.log.warning(
+                "a client sent a malformed frame of %d bytes; dropping it: %s", len(ws_msg), error
+            )
             return
         session.forward(channel, parts)
 
     def handle_outgoing_message(self, stream: str, outgoing_msg: list[Any]) -> None:
-        """Unused: frames come from the session."""
+        """Do nothing: messages to the client come from the session."""
 
     def send(self, frame: Frame) -> None:
-        """A frame of the session, in this connection's framing."""
+        """Send a frame of the session in this connection's framing."""
         session = self.client_session
         data: str | bytes = frame
         if self.subprotocol not in (RESUME_SUBPROTOCOL, V1_SUBPROTOCOL):
             try:
                 data = _legacy(frame)
             except (ValueError, KeyError, TypeError, RecursionError) as error:
-                self.log.warning("a kernel sent what is no message: %s", error)
+                self.log.warning("a kernel sent a malformed message; dropping it: %s", error)
                 return
         try:
             written = self.websocket_handler.write_message(data, binary=isinstance(data, bytes))
@@ -135,7 +156,7 @@ class RuntimeWebsocketConnection(BaseKernelWebsocketConnection):  # type: ignore
             written.add_done_callback(self._written)
 
     def _written(self, written: "asyncio.Future[None]") -> None:
-        """The system has taken a frame for a client that does not count."""
+        """Confirm a frame for a client that does not count, once the system has taken it."""
         if not written.cancelled() and written.exception() is None and self.client_session:
             self._confirmed += 1
             self.client_session.confirm(self._confirmed)
@@ -150,13 +171,13 @@ class RuntimeWebsocketConnection(BaseKernelWebsocketConnection):  # type: ignore
         return self.subprotocol == RESUME_SUBPROTOCOL
 
     def _parse(self, ws_msg: str | bytes) -> tuple[str, list[bytes]]:
-        """The channel, and the parts as ZMQ has them."""
+        """Return a message's channel, and its parts in the form that ZMQ sends."""
         if self.subprotocol in (RESUME_SUBPROTOCOL, V1_SUBPROTOCOL):
             if isinstance(ws_msg, str):
-                raise ValueError("a text frame, where the protocol is binary")
+                raise ValueError("The subprotocol needs a binary frame, got a text frame.")
             count = int.from_bytes(ws_msg[:8], "little") - 1
             if not 5 <= count <= 1024:
-                raise ValueError(f"{count} parts")
+                raise ValueError(f"A frame must have 5 to 1024 parts, got {count}.")
             channel, *parts = parts_v1(ws_msg, count)
             return channel.decode(), parts
         if isinstance(ws_msg, bytes):
@@ -169,7 +190,7 @@ class RuntimeWebsocketConnection(BaseKernelWebsocketConnection):  # type: ignore
 
 
 def _legacy(frame: Frame) -> str | bytes:
-    """A frame for clients without a subprotocol: JSON, or binary where it has buffers."""
+    """Return a frame for a client without a subprotocol: JSON, or binary if it has buffers."""
     count = int.from_bytes(frame[:8], "little") - 1
     channel, header, parent, metadata, content, *buffers = parts_v1(frame, count)
     message: dict[str, Any] = {

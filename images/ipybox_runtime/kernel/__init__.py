@@ -1,1 +1,1 @@
-"""A kernel's process: how it starts, and how its output leaves it."""
+"""A kernel's process: how it starts, and how output leaves it."""

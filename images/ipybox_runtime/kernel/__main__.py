@@ -1,17 +1,17 @@
-"""``python …/ipybox_runtime/kernel/__main__.py FD``: one IPython kernel, the ordinary way.
+"""``python …/ipybox_runtime/kernel/__main__.py FD``: one IPython kernel, without the fork server.
 
-The socket that it has inherited as file descriptor FD carries its :class:`KernelLaunch`.
+FD is an inherited file descriptor: the socket that carries the :class:`KernelLaunch`.
 
-Run by path, not by ``-m``: that would put the working directory first on the
-import path, where a file of the user's shadows the kernel's own imports. IPython
-adds the working directory behind the standard library, once all is up.
+The file is run by its path. ``-m`` would put the working directory first on the import path, where
+a file of the user's could shadow what the kernel imports. IPython adds the working directory
+behind the standard library once the kernel is up.
 """
 
 import os
 import socket
 import sys
 
-del sys.path[0]  # this file's folder, whose modules are no top-level ones
+del sys.path[0]  # this file's folder: its modules are not top-level modules
 
 from ipybox_runtime.config import MAX_LAUNCH_BYTES, KernelLaunch  # noqa: E402
 from ipybox_runtime.imports import block_debugger  # noqa: E402

@@ -1,4 +1,4 @@
-"""The IPython kernel, with its output on the outlet."""
+"""The IPython kernel, with its output on an :class:`OutputChannel`."""
 
 import atexit
 import functools
@@ -23,44 +23,48 @@ from jupyter_client.jsonutil import json_default
 from traitlets.config import Config
 
 from ipybox_runtime.config import KernelLaunch
-from ipybox_runtime.kernel.names import HELLO
-from ipybox_runtime.kernel.outlet import PARENT, Outlet, end_process
-from ipybox_runtime.kernel.parents import keep_parents
+from ipybox_runtime.kernel.attribution import CURRENT_REQUEST, pass_request_to_threads
+from ipybox_runtime.kernel.output import OutputChannel, end_process
 from ipybox_runtime.kernel.streams import Console
+from ipybox_runtime.wire import HELLO
 
 FIGURE_VARIABLE = "IPYBOX_FIGURE_FORMAT"
-"""Of matplotlib's inline figures: "png", or "svg"."""
+"""Environment variable: the format of matplotlib's inline figures, "png" (the default) or "svg"."""
 
 
 class RuntimeKernel(IPythonKernel):  # type: ignore[misc]
-    """Takes interrupts between writes, and knows whose output a thread shows."""
+    """A kernel that takes interrupts between writes, and displays a thread's output under the
+    thread's own request."""
 
-    outlet: Outlet
+    output: OutputChannel
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # One that was prepared before the fork has not heard of us.
+        # A shell that was prepared before the fork does not know its kernel yet.
         self.shell.kernel = self.shell.parent = self
-        self.outlet.in_user_code = self.runs_user_code
+        self.output.in_user_code = self.runs_user_code
 
     def pre_handler_hook(self) -> None:
-        self.outlet.forget_interrupt()
-        self.saved_sigint_handler = signal.signal(signal.SIGINT, self.outlet.interrupt)
+        """Take over SIGINT before a request is handled."""
+        self.output.forget_interrupt()
+        self.saved_sigint_handler = signal.signal(signal.SIGINT, self.output.interrupt)
 
     def post_handler_hook(self) -> None:
+        """Restore the handler, and drop an interrupt that came too late."""
         super().post_handler_hook()
-        self.outlet.forget_interrupt()
+        self.output.forget_interrupt()
 
     def runs_user_code(self, frame: FrameType | None) -> bool:
-        """Whether a cell, or what it has called, is where the interpreter is."""
+        """Return whether the frame is a cell's, or that of a function a cell has called."""
         namespace = self.shell.user_global_ns
         while frame is not None and frame.f_globals is not namespace:
             frame = frame.f_back
         return frame is not None
 
     def get_parent(self, channel: str | None = None) -> dict[str, Any]:
+        """Return the request of this thread, where ipykernel has the last one of the channel."""
         parent: dict[str, Any] = super().get_parent(channel)
-        own = PARENT.get(None)
+        own = CURRENT_REQUEST.get(None)
         if channel is None and own is not None and parent:
             header = json.loads(own)
             if header.get("msg_id") != parent.get("header", {}).get("msg_id"):
@@ -69,41 +73,45 @@ class RuntimeKernel(IPythonKernel):  # type: ignore[misc]
 
 
 class KernelApp(IPKernelApp):  # type: ignore[misc]
-    """ipykernel's application, without what the outlet replaces and nobody listens to."""
+    """ipykernel's application, without the parts that the output channel replaces or that have no
+    user here."""
 
     console: Console
 
     def parse_command_line(self, argv: list[str] | None = None) -> None:
-        """There is none; to build the parser for it takes longer than all else."""
+        """Do nothing: there are no arguments, and building the parser takes longer than all
+        else."""
 
     def load_config_file(self, suppress_errors: bool | None = None) -> None:
-        """What :func:`settings` says holds, whatever files there are."""
+        """Do nothing: :func:`settings` holds, whatever configuration files exist."""
 
     def init_crash_handler(self) -> None:
-        """What is not caught goes to stderr, as in any program."""
+        """Do nothing: an uncaught exception goes to stderr, as in any program."""
 
     def init_sockets(self) -> None:
         self.session.pack = functools.partial(pack, self.session.pack)
         super().init_sockets()
 
     def init_poller(self) -> None:
-        """The gateway ends its kernels; the fork server may go before them."""
+        """Do nothing: the gateway stops its kernels, and the fork server may exit before them."""
 
     def init_iopub(self, context: Any) -> None:
+        """Put the output channel in the place of the iopub socket, and greet the gateway."""
         self.configure_tornado_logger()
-        self.iopub_socket = self.iopub_thread = self.console.outlet
-        self.console.outlet.say(HELLO)
+        self.iopub_socket = self.iopub_thread = self.console.output
+        self.console.output.send_to_gateway(HELLO)
 
     def init_heartbeat(self) -> None:
-        """The gateway sees the process itself."""
+        """Do nothing: the gateway watches the process itself."""
 
     def write_connection_file(self, **kwargs: Any) -> None:
-        """The gateway has written it, and nothing has changed."""
+        """Do nothing: the gateway has written the file, and nothing has changed."""
 
     def log_connection_info(self) -> None:
-        """Nobody else connects."""
+        """Do nothing: only the gateway connects."""
 
     def init_io(self) -> None:
+        """Install the console's streams and ipykernel's display hook."""
         sys.stdout, sys.stderr = self.console.stdout, self.console.stderr
         from ipykernel.displayhook import ZMQDisplayHook
 
@@ -112,12 +120,12 @@ class KernelApp(IPKernelApp):  # type: ignore[misc]
         self.patch_io()
 
     def init_kernel(self) -> None:
-        RuntimeKernel.outlet = self.console.outlet
+        RuntimeKernel.output = self.console.output
         super().init_kernel()
 
     def init_path(self) -> None:
         super().init_path()
-        # Where it was started stays importable when the code goes elsewhere.
+        # The start folder stays importable when the code changes the working directory.
         sys.path.insert(sys.path.index("") + 1 if "" in sys.path else 0, os.getcwd())
 
     def reset_io(self) -> None:
@@ -126,32 +134,41 @@ class KernelApp(IPKernelApp):  # type: ignore[misc]
 
 
 def pack(otherwise: Callable[[Any], bytes], value: Any) -> bytes:
-    """JSON that is UTF-8, whatever surrogates the code has put into its strings."""
+    """Serialize a part of a message as JSON that is valid UTF-8.
+
+    Lone surrogates, which code can put into its strings, become "?".
+
+    Args:
+        otherwise: Jupyter's own function, for values that JSON does not have: it cleans them.
+        value: The part of the message.
+    """
     try:
         text = json.dumps(value, default=json_default, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError):
-        return otherwise(value)  # Jupyter's own, which cleans what JSON does not have
+        return otherwise(value)
     return text.encode("utf-8", "replace")
 
 
 def settings() -> Config:
-    """What differs from IPython's defaults: a program reads the output, nobody types."""
+    """Return what differs from IPython's defaults: a program reads the output, nothing is typed."""
     figure_format = os.environ.get(FIGURE_VARIABLE, "png")
     values = Config()
     values.InteractiveShell.colors = "nocolor"
     values.HistoryManager.enabled = False
-    # Its first answer takes seconds, and it runs what it completes all the same.
+    # Jedi takes seconds for its first answer, and runs the code that it completes all the same.
     values.IPCompleter.use_jedi = False
     values.InlineBackend.figure_formats = {figure_format}
     values.KernelApp.kernel_class = RuntimeKernel
-    values.KernelApp.log_level = logging.CRITICAL  # its stderr is the code's
-    values.RuntimeKernel._execute_sleep = 0.0  # nothing is sent by another thread
+    values.KernelApp.log_level = logging.CRITICAL  # stderr belongs to the user's code
+    values.RuntimeKernel._execute_sleep = 0.0  # no other thread has output to send first
     return values
 
 
 def prepare_shell() -> None:
-    """Makes the shell that kernels will find, and runs an empty cell in it, so that all
-    that is made at first use is made before the fork."""
+    """Create the shell that kernels will use, and run an empty cell in it.
+
+    So everything that is created at the first use is there before the fork.
+    """
     folder = get_ipython_dir()
     try:
         profile = ProfileDir.find_profile_dir_by_name(folder, "default")  # type: ignore[no-untyped-call]
@@ -164,25 +181,32 @@ def prepare_shell() -> None:
 
 
 def run_kernel(launch: KernelLaunch, messages_fd: int) -> None:
-    """Runs a kernel in this process, until it is asked to end."""
+    """Run a kernel in this process until it is asked to shut down. Does not return.
+
+    Args:
+        launch: What the gateway has passed for this kernel.
+        messages_fd: The packet socket to the gateway. File descriptors 1 and 2 are the pipes.
+    """
     os.set_inheritable(messages_fd, False)
     messages = socket.socket(fileno=messages_fd)
-    # Copies of our own: the code may turn 1 and 2 elsewhere.
-    outlet = Outlet([os.dup(1), os.dup(2)], messages, launch.secret)
-    console = Console(outlet)
-    _say_all_at_exit(console)
-    keep_parents()
+    # Duplicates, because the code may redirect 1 and 2.
+    output = OutputChannel([os.dup(1), os.dup(2)], messages, launch.secret)
+    console = Console(output)
+    _flush_at_exit(console)
+    pass_request_to_threads()
     app = KernelApp.instance(config=settings(), connection_file=launch.connection_file)
     app.console = console
     app.initialize([])
     app.start()
-    _end()
+    _exit()
 
 
-def _end() -> None:
-    """Ends as the interpreter does, but for taking itself apart: that would copy each page
-    that is shared with the fork server, to no purpose."""
-    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as its name does not say
+def _exit() -> None:
+    """Exit as the interpreter does, but without tearing down its modules.
+
+    That would copy every page that is shared with the fork server, to no purpose.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # joins non-daemon threads, despite its name
     atexit._run_exitfuncs()
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None:
@@ -190,15 +214,15 @@ def _end() -> None:
     end_process(0)
 
 
-def _say_all_at_exit(console: Console) -> None:
-    """``os._exit`` ends the process without the usual flush; what was printed is sent first."""
+def _flush_at_exit(console: Console) -> None:
+    """Patch ``os._exit``, which skips the usual flush, so that what was printed is sent first."""
     end = os._exit
 
     @functools.wraps(end)
     def flush_and_exit(status: int) -> None:
         try:
             console.flush()
-        finally:  # whatever becomes of the text: who calls this must not go on
+        finally:  # even if the flush fails, the caller must not continue
             end(status)
 
     os._exit = flush_and_exit  # type: ignore[assignment]

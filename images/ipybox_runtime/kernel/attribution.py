@@ -1,6 +1,7 @@
-"""Output of a thread belongs to the execution that started it, or gave it its task."""
+"""Which request output belongs to: that of a thread belongs to the execution that started it."""
 
 import concurrent.futures
+import contextvars
 import json
 import threading
 from collections.abc import Callable
@@ -8,50 +9,56 @@ from typing import Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
 
-from ipybox_runtime.kernel.outlet import PARENT
+CURRENT_REQUEST: contextvars.ContextVar[bytes] = contextvars.ContextVar("ipybox_current_request")
+"""JSON of the header of the request that this thread or task works for.
+
+Where it is unset, output belongs to the request that the kernel has received last.
+"""
 
 
-def keep_parents() -> None:
-    """Threads, and the tasks of thread pools, take over the request of who starts them.
+def pass_request_to_threads() -> None:
+    """Make threads, and the tasks of thread pools, inherit the request of the code that starts
+    them.
 
-    asyncio's tasks do so by themselves.
+    Patches ``threading.Thread.start`` and ``ThreadPoolExecutor.submit``. asyncio's tasks inherit
+    it without help.
     """
     start, submit = threading.Thread.start, concurrent.futures.ThreadPoolExecutor.submit
 
-    def start_with_parent(thread: threading.Thread) -> None:
-        parent = PARENT.get(None)
-        if parent is not None:
+    def start_with_request(thread: threading.Thread) -> None:
+        request = CURRENT_REQUEST.get(None)
+        if request is not None:
             run = thread.run
 
-            def run_with_parent() -> None:
-                del thread.run  # the class's own again; it would keep the thread alive
-                _take_over(parent)
+            def run_with_request() -> None:
+                del thread.run  # back to the class's own; ours would keep the thread alive
+                _adopt(request)
                 run()
 
-            thread.run = run_with_parent  # type: ignore[method-assign]
+            thread.run = run_with_request  # type: ignore[method-assign]
         start(thread)
 
-    def submit_with_parent(
+    def submit_with_request(
         pool: Any, task: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> "concurrent.futures.Future[Any]":
-        return submit(pool, _with_parent, PARENT.get(None), task, args, kwargs)
+        return submit(pool, _run_with_request, CURRENT_REQUEST.get(None), task, args, kwargs)
 
-    threading.Thread.start = start_with_parent  # type: ignore[assignment,method-assign]
-    concurrent.futures.ThreadPoolExecutor.submit = submit_with_parent  # type: ignore[method-assign]
+    threading.Thread.start = start_with_request  # type: ignore[assignment,method-assign]
+    concurrent.futures.ThreadPoolExecutor.submit = submit_with_request  # type: ignore[method-assign]
 
 
-def _with_parent(
-    parent: bytes | None, task: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+def _run_with_request(
+    request: bytes | None, task: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    if parent is not None:
-        _take_over(parent)
+    if request is not None:
+        _adopt(request)
     return task(*args, **kwargs)
 
 
-def _take_over(parent: bytes) -> None:
-    """For this thread: what it prints, and what it displays."""
-    if PARENT.get(None) is parent:
+def _adopt(request: bytes) -> None:
+    """Assign what this thread prints and displays to the request."""
+    if CURRENT_REQUEST.get(None) is request:
         return
-    PARENT.set(parent)
+    CURRENT_REQUEST.set(request)
     if ZMQInteractiveShell.initialized():
-        ZMQInteractiveShell.instance().set_thread_parent({"header": json.loads(parent)})
+        ZMQInteractiveShell.instance().set_thread_parent({"header": json.loads(request)})

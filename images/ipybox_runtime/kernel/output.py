@@ -1,6 +1,5 @@
-"""Where a kernel's output leaves its process. Each call returns when the system has it."""
+"""Where output leaves a kernel's process. Each write returns once the system has the data."""
 
-import contextvars
 import os
 import select
 import signal
@@ -16,191 +15,229 @@ from threading import get_ident
 from types import FrameType
 from typing import Any
 
+from ipybox_runtime.kernel.attribution import CURRENT_REQUEST
 from ipybox_runtime.wire import NO_PARENT, PIPE_BUF, Marks, frame_v1, packets
 
-EXIT_CUT_OFF = 70  # sysexits, EX_SOFTWARE: the code closed what leads to the gateway
+EXIT_CUT_OFF = 70
+"""Exit code of a kernel whose code closed the pipes or the socket to the gateway (EX_SOFTWARE)."""
+
 SEND_FLAGS = socket.MSG_DONTWAIT if sys.platform == "linux" else 0
 DELIMITER = b"<IDS|MSG>"
-AGAIN_SECONDS = 0.01
-ECHO_SECONDS = 0.005
-"""An interrupt so soon after one that was raised is the same: who asks again may be late."""
-PATIENCE_SECONDS = 0.5
-"""How long an interrupt waits at most for code of the user's to run."""
+
+INTERRUPT_RETRY_INTERVAL = 0.01
+"""Seconds between two attempts to raise an interrupt that has to wait."""
+
+DUPLICATE_INTERRUPT_WINDOW = 0.005
+"""Seconds after a KeyboardInterrupt was raised in which further interrupts count as the same one
+(a retry may be in flight)."""
+
+INTERRUPT_MAX_DELAY = 0.5
+"""Seconds that an interrupt waits at most for the user's code to run."""
 
 end_process = os._exit
-"""Before :mod:`ipybox_runtime.kernel.app` puts a flush before it."""
-
-PARENT: contextvars.ContextVar[bytes] = contextvars.ContextVar("ipybox_parent")
-"""The request whose output this thread or task writes; unset: the last one."""
+"""The original ``os._exit``: :mod:`ipybox_runtime.kernel.app` puts a flush before it."""
 
 
-class Outlet:
-    """The kernel's end of the three lanes. Any thread may use it, and forked children.
+class OutputChannel:
+    """The kernel's end of the two pipes and the socket, for any thread and forked children.
 
-    It stands where ipykernel has its iopub socket and the thread for it: ``send_multipart``
-    takes a message as jupyter_client's Session serializes it.
+    It takes the place of ipykernel's iopub socket and of the thread that serves it:
+    ``send_multipart`` accepts a message as jupyter_client's Session serializes it.
+
+    Args:
+        pipes: File descriptors for stdout and stderr. The channel owns them from now on.
+        messages: The socket for packets.
+        secret: The secret in the kernel's marks.
+
+    Attributes:
+        in_kernel_process: False in forked children of the kernel.
+        parent: JSON of the parent header for output that has no request of its own.
+        in_user_code: Returns whether a frame belongs to the user's code.
+        before_message: Called before each message, to write the text that precedes it.
     """
 
     closed = False
 
     def __init__(self, pipes: Sequence[int], messages: socket.socket, secret: str) -> None:
-        self._pipes = tuple(_unblocked(pipe) for pipe in pipes)
+        self._pipes = tuple(_without_blocking(pipe) for pipe in pipes)
         self._messages = messages
         self._marks = Marks(secret)
-        self.owned = True
-        """Whether this is the kernel's own process, and no fork of it."""
+        self.in_kernel_process = True
         self._main_thread = threading.main_thread().ident or get_ident()
         self._barrier = 0
         self.parent = NO_PARENT
         self._lock = threading.RLock()
-        self._writing = False  # the main thread, where an interrupt would lose or double text
-        self._interrupted = 0.0  # since when an interrupt waits for its moment
-        self._raised = 0.0  # when one was, last
+        # Whether the main thread is where an interrupt would lose text or write it twice.
+        self._uninterruptible = False
+        self._interrupt_since = 0.0  # since when an interrupt waits to be raised; 0: none does
+        self._raised_at = 0.0  # when the last one was raised
         self.in_user_code: Callable[[FrameType | None], bool] = lambda _frame: True
         self.before_message: Callable[[], None] = lambda: None
         os.register_at_fork(
-            before=self._fork_begins,
-            after_in_parent=self._fork_ended,
-            after_in_child=self._is_fork,
+            before=self._before_fork,
+            after_in_parent=self._after_fork_in_parent,
+            after_in_child=self._after_fork_in_child,
         )
 
     def set_parent(self, parent: bytes) -> None:
-        """Output that belongs to no request of its own belongs to this one from now on."""
+        """Assign output that has no request of its own to this one, from now on."""
         with self._lock:
             self.parent = parent
             for pipe in self._pipes:
                 self._write(pipe, self._marks.parent(parent))
 
     def current_parent(self) -> bytes:
-        return PARENT.get(self.parent)
+        """Return the parent header, as JSON, of what this thread or task writes."""
+        return CURRENT_REQUEST.get(self.parent)
 
-    def write_text(self, lane: int, parent: bytes, pending: bytearray) -> None:
-        """Writes text of a request, and takes what was written out of ``pending``."""
-        pipe = self._pipes[lane]
+    def write_text(self, stream: int, parent: bytes, pending: bytearray) -> None:
+        """Write a request's text; remove from ``pending`` what was written.
+
+        Args:
+            stream: 0 for stdout, 1 for stderr.
+            parent: JSON of the request's header.
+            pending: UTF-8 text; empty afterwards, unless an interrupt was raised.
+        """
+        pipe = self._pipes[stream]
         with self._lock:
-            plain = self.owned and (parent is self.parent or parent == self.parent)
+            plain = self.in_kernel_process and (parent is self.parent or parent == self.parent)
             room = PIPE_BUF if plain else PIPE_BUF - len(self._marks.scoped(parent, b""))
             while pending:
-                size = _piece(pending, room)
+                size = _piece_size(pending, room)
                 data = bytes(pending[:size])
                 if not plain:
                     data = self._marks.scoped(parent, data)
                 self._write(pipe, data, taken=(pending, size))
 
     def send_barrier(self) -> None:
-        """What was written before comes before what is written after, in all lanes."""
-        if self.owned:
+        """Order what was written to any stream before this call before what is written later."""
+        if self.in_kernel_process:
             self._send(b"")
 
     def send_multipart(self, parts: Sequence[Any], *_: Any, **__: Any) -> None:
-        """A message in Jupyter's wire format; it travels as a v1 WebSocket frame."""
+        """Send a message in Jupyter's wire format to the gateway, as a v1 WebSocket frame."""
         whole = [bytes(part) for part in parts]
         signature = whole.index(DELIMITER) + 1
-        self.before_message()  # what was printed until now
+        self.before_message()
         self._send(frame_v1(b"iopub", whole[signature + 1 :]))
 
-    def say(self, word: bytes) -> None:
-        """Something for the gateway itself."""
-        self._send(word)
+    def send_to_gateway(self, data: bytes) -> None:
+        """Send bytes that are meant for the gateway itself and for no client."""
+        self._send(data)
 
     def interrupt(self, _signum: int, frame: FrameType | None) -> None:
-        """The handler of SIGINT: raises KeyboardInterrupt in the user's code alone. In
-        mid-write it would lose text, and in the kernel's own code the answer."""
-        if time.monotonic() > self._raised + ECHO_SECONDS and not self._raises(frame):
-            self._ask_again()
+        """Handle SIGINT: raise KeyboardInterrupt, in the user's code only.
+
+        In the middle of a write, it would lose text; in the kernel's own code, it would lose the
+        reply. There the interrupt waits, INTERRUPT_MAX_DELAY at most in the kernel's code.
+
+        Raises:
+            KeyboardInterrupt: The signal arrived in the user's code.
+        """
+        is_new = time.monotonic() > self._raised_at + DUPLICATE_INTERRUPT_WINDOW
+        if is_new and not self._try_raise(frame):
+            self._raise_later()
 
     def forget_interrupt(self) -> None:
-        """What it was meant for has ended, or has not begun."""
-        self._interrupted = self._raised = 0.0
+        """Drop an interrupt that waits: the request it was meant for is over or not started."""
+        self._interrupt_since = self._raised_at = 0.0
 
     def start(self) -> None:
-        """Part of the interface of ipykernel's thread: there is none."""
+        """Do nothing. Part of the interface of ipykernel's thread, of which there is none."""
 
     def stop(self) -> None:
-        """As :meth:`start`."""
+        """Do nothing, like :meth:`start`."""
 
     def close(self) -> None:
-        """As :meth:`start`: it stays open for what the interpreter says at its end."""
+        """Do nothing: the interpreter may still write while it exits."""
 
     def _send(self, data: bytes) -> None:
         with self._lock:
             number = 0
-            if self.owned:
+            if self.in_kernel_process:
                 self._barrier = number = self._barrier + 1
                 for pipe in self._pipes:
                     self._write(pipe, self._marks.barrier(number))
             for packet in packets(number, data, os.getpid()):
-                self._write(None, _stream_packet(packet))
+                self._write(None, _with_length(packet))
 
     def _write(
         self, pipe: int | None, data: bytes, taken: tuple[bytearray, int] | None = None
     ) -> None:
-        """One write, whole. An interrupt meets us while we wait, when nothing is written."""
+        """Write to a pipe, or to the socket for None, all at once.
+
+        An interrupt is raised while the write waits for room, when nothing has been written.
+        """
         try:
             while not self._try_write(pipe, data, taken):
                 poll = select.poll()
                 poll.register(self._messages if pipe is None else pipe, select.POLLOUT)
                 poll.poll()
         except (OSError, ValueError):
-            if not self.owned:
+            if not self.in_kernel_process:
                 raise
-            end_process(EXIT_CUT_OFF)  # it can't be heard any more: so its end is told
-        self._raise_interrupt()
+            # Nothing can reach the client any more. It is notified when the process exits.
+            end_process(EXIT_CUT_OFF)
+        self._raise_waiting_interrupt()
 
     @contextmanager
     def uninterrupted(self) -> Iterator[None]:
-        """For what an interrupt in its middle would lose; it is raised at the end."""
-        in_main = get_ident() == self._main_thread  # interrupts are raised there alone
+        """Hold interrupts back while the block runs; raise a waiting one after it.
+
+        Raises:
+            KeyboardInterrupt: An interrupt arrived during the block, or waited before it.
+        """
+        in_main = get_ident() == self._main_thread  # interrupts are raised in no other thread
         if in_main:
-            self._writing = True
+            self._uninterruptible = True
         try:
             yield
         finally:
             if in_main:
-                self._writing = False
-        self._raise_interrupt()
+                self._uninterruptible = False
+        self._raise_waiting_interrupt()
 
-    def _raise_interrupt(self) -> None:
-        """Raises one that waits, where it may be raised by now."""
-        if self._interrupted and get_ident() == self._main_thread:
-            self._raises(sys._getframe())
+    def _raise_waiting_interrupt(self) -> None:
+        """Raise the interrupt that waits, if there is one and this is the place for it."""
+        if self._interrupt_since and get_ident() == self._main_thread:
+            self._try_raise(sys._getframe())
 
-    def _raises(self, frame: FrameType | None) -> bool:
-        """Raises KeyboardInterrupt, or returns False: it waits."""
-        waiting = self._interrupted
-        late = waiting and time.monotonic() - waiting > PATIENCE_SECONDS
-        if self._writing or not (late or self.in_user_code(frame)):
+    def _try_raise(self, frame: FrameType | None) -> bool:
+        """Raise KeyboardInterrupt, or return False if it has to wait."""
+        waiting = self._interrupt_since
+        overdue = waiting and time.monotonic() - waiting > INTERRUPT_MAX_DELAY
+        if self._uninterruptible or not (overdue or self.in_user_code(frame)):
             return False
-        self._interrupted, self._raised = 0.0, time.monotonic()
+        self._interrupt_since, self._raised_at = 0.0, time.monotonic()
         raise KeyboardInterrupt
 
-    def _ask_again(self) -> None:
-        """The handler is called again and again, until the interrupt is raised or forgotten."""
-        if not self._interrupted:
-            self._interrupted = time.monotonic()
-            # RuntimeError: no more threads; then the next interrupt is the one.
+    def _raise_later(self) -> None:
+        """Repeat the signal until the interrupt is raised or forgotten."""
+        if not self._interrupt_since:
+            self._interrupt_since = time.monotonic()
+            # RuntimeError: the system has no more threads. The next interrupt is raised instead.
             with suppress(RuntimeError):
-                start_new_thread(self._insist, ())
+                start_new_thread(self._repeat_signal, ())
 
-    def _insist(self) -> None:
-        while self._interrupted:
-            time.sleep(AGAIN_SECONDS)
-            # The code may have put another handler there, or none.
-            if self._interrupted and signal.getsignal(signal.SIGINT) == self.interrupt:
-                # Not interrupt_main(): that wakes no call which the code has begun meanwhile.
+    def _repeat_signal(self) -> None:
+        while self._interrupt_since:
+            time.sleep(INTERRUPT_RETRY_INTERVAL)
+            # The code may have installed another handler, or removed ours.
+            if self._interrupt_since and signal.getsignal(signal.SIGINT) == self.interrupt:
+                # interrupt_main() would not wake a system call that the code has begun meanwhile.
                 signal.pthread_kill(self._main_thread, signal.SIGINT)
 
     def _try_write(
         self, pipe: int | None, data: bytes, taken: tuple[bytearray, int] | None
     ) -> bool:
-        """Writes if there is room."""
+        """Write, or return False if there is no room."""
         in_main = get_ident() == self._main_thread
         if in_main:
-            self._writing = True
+            self._uninterruptible = True
         try:
             if taken is not None:
-                # Before it is written: a handler that raises in between then loses a
-                # piece of the print that it breaks off, and doubles none.
+                # Removed before the write: a signal handler that raises in between loses a piece
+                # of the print it breaks off. The other way round, it would print it twice.
                 pending, size = taken
                 piece = bytes(pending[:size])
                 del pending[:size]
@@ -214,32 +251,34 @@ class Outlet:
             return False
         finally:
             if in_main:
-                self._writing = False
+                self._uninterruptible = False
         return True
 
-    def _fork_begins(self) -> None:
-        # An exception in the midst of it is lost, and what it breaks off is not done.
+    def _before_fork(self) -> None:
+        # An exception in a fork handler is swallowed, and the handler stops half-way.
         if get_ident() == self._main_thread:
-            self._writing = True
+            self._uninterruptible = True
 
-    def _fork_ended(self) -> None:
+    def _after_fork_in_parent(self) -> None:
         if get_ident() == self._main_thread:
-            self._writing = False
+            self._uninterruptible = False
 
-    def _is_fork(self) -> None:
-        """In a child of the kernel."""
-        self.owned = False
+    def _after_fork_in_child(self) -> None:
+        self.in_kernel_process = False
         self._main_thread = get_ident()
         self._lock = threading.RLock()  # another thread of the parent may hold the old one
-        interrupted, self._interrupted = self._interrupted, 0.0
-        if interrupted:
-            self._ask_again()  # the thread that did so is the parent's
-        self._writing = False
+        waiting, self._interrupt_since = self._interrupt_since, 0.0
+        if waiting:
+            self._raise_later()  # the thread that repeated the signal exists in the parent only
+        self._uninterruptible = False
 
 
-def _unblocked(pipe: int) -> int:
-    """The pipe, opened anew so that a write of ours does not wait in it: child processes
-    have the same one, and expect to. Where that can't be (macOS), ours waits too."""
+def _without_blocking(pipe: int) -> int:
+    """Return a descriptor for the same pipe whose writes do not block, in place of ``pipe``.
+
+    The pipe is opened again, because child processes share the old description and expect
+    blocking writes. Where that is impossible (macOS), return ``pipe``: then our writes block, too.
+    """
     try:
         own = os.open(f"/proc/self/fd/{pipe}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -248,13 +287,13 @@ def _unblocked(pipe: int) -> int:
     return own
 
 
-def _stream_packet(packet: bytes) -> bytes:
-    """A packet for the socket: where that is a stream, the length goes before."""
+def _with_length(packet: bytes) -> bytes:
+    """Put the length before a packet, where the socket is a byte stream (not on Linux)."""
     return packet if sys.platform == "linux" else struct.pack("<I", len(packet)) + packet
 
 
-def _piece(data: bytearray, room: int) -> int:
-    """The size of the next piece, of at most ``room`` bytes; no character is cut."""
+def _piece_size(data: bytearray, room: int) -> int:
+    """Return the size of the next piece: at most ``room`` bytes, and no character is split."""
     if len(data) <= room:
         return len(data)
     end = room

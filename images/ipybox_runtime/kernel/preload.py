@@ -1,4 +1,4 @@
-"""What the fork server imports, so that kernels have it already."""
+"""What the fork server imports, so that its kernels start with it."""
 
 import gc
 import importlib
@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 
 PRELOAD_VARIABLE = "IPYBOX_PRELOAD"
+"""Environment variable: modules to import besides, separated by commas."""
 
 # What IPython and ipykernel import when they start, and at their first cell.
 FIRST_CELL = (
@@ -41,29 +42,37 @@ FIRST_CELL = (
 )
 
 
-def preload(is_over: Callable[[], bool] = lambda: False) -> list[str]:
-    """Imports all of it, and the user's own; returns what could not be imported, and why.
+def preload(is_cancelled: Callable[[], bool] = lambda: False) -> list[str]:
+    """Import what kernels need, and the modules in IPYBOX_PRELOAD.
 
-    ``is_over``: nobody wants it any more; asked before anything is made in the home, which
-    would stay for ever where that has gone. Raises SystemExit then.
+    Args:
+        is_cancelled: Returns whether the gateway has exited. Asked before anything is created in
+            the home folder, where it would otherwise stay for ever.
+
+    Returns:
+        For each module that could not be imported, its name and the reason.
+
+    Raises:
+        SystemExit: ``is_cancelled`` returned True.
     """
-    gc.disable()  # one collection at the end will do
+    gc.disable()  # one collection at the end is enough
     from ipybox_runtime.kernel.app import prepare_shell
 
     for name in FIRST_CELL:
         _import(name)
-    if is_over():
+    if is_cancelled():
         sys.exit()
     prepare_shell()
     wanted = [name.strip() for name in os.environ.get(PRELOAD_VARIABLE, "").split(",")]
     failed = [failure for name in wanted if name and (failure := _import(name))]
     gc.collect()
-    gc.freeze()  # a collection in a kernel would else copy every page
+    gc.freeze()  # otherwise a collection in a kernel would copy every shared page
     gc.enable()
     return failed
 
 
 def _import(name: str) -> str | None:
+    """Import a module; return why that failed, or None."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -75,7 +84,10 @@ def _import(name: str) -> str | None:
 
 
 def reseed() -> None:
-    """Random numbers of a kernel are its own (the interpreter has seen to ``random``)."""
+    """Give a forked kernel random numbers of its own in NumPy.
+
+    The interpreter does the same for ``random``.
+    """
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()

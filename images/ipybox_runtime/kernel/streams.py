@@ -1,4 +1,4 @@
-"""sys.stdout and sys.stderr of a kernel."""
+"""``sys.stdout`` and ``sys.stderr`` of a kernel."""
 
 import io
 import json
@@ -10,97 +10,126 @@ from collections.abc import Callable, Mapping
 from threading import get_ident
 from typing import Any
 
-from ipybox_runtime.kernel.outlet import PARENT, Outlet
-from ipybox_runtime.wire import LANE_NAMES, NO_PARENT, parent_bytes
+from ipybox_runtime.kernel.attribution import CURRENT_REQUEST
+from ipybox_runtime.kernel.output import OutputChannel
+from ipybox_runtime.wire import NO_PARENT, STREAM_NAMES, parent_bytes
 
-FULL_BYTES = 4096
-PROMPT_LINES = 50
-"""As many lines in a window leave at once, each by itself; more of them wait for company."""
-WINDOW_SECONDS = 0.02
+MAX_PENDING = 4096
+"""Bytes (or characters, before they are encoded) that a stream holds back at most."""
+
+BATCH_WINDOW = 0.02
+"""Seconds in which IMMEDIATE_LINES are counted, and that a flush waits for more text."""
+
+IMMEDIATE_LINES = 50
+"""Lines that a stream writes at once, one by one, in each BATCH_WINDOW. The next ones are written
+together."""
 
 
 class Console:
-    """Both streams: keeps their order, and sends what waits before long."""
+    """Both streams of a kernel: keeps their order, and writes soon what they hold back.
 
-    def __init__(self, outlet: Outlet) -> None:
-        self.outlet = outlet
-        outlet.before_message = self.flush
-        os.register_at_fork(before=self.flush)  # else both would say it
-        self.stdout, self.stderr = (OutputStream(self, lane) for lane in range(len(LANE_NAMES)))
+    Args:
+        output: Where the text leaves the process.
+
+    Attributes:
+        stdout: Takes the place of ``sys.stdout``.
+        stderr: Takes the place of ``sys.stderr``.
+        last: The stream that was written to last.
+        flush_scheduled: Whether a flush will write what the streams hold back.
+    """
+
+    def __init__(self, output: OutputChannel) -> None:
+        self.output = output
+        output.before_message = self.flush
+        os.register_at_fork(before=self.flush)  # otherwise parent and child would both write it
+        self.stdout, self.stderr = (
+            OutputStream(self, number) for number in range(len(STREAM_NAMES))
+        )
         self.last: OutputStream | None = None
-        self.waiting = False
+        self.flush_scheduled = False
         self._wake = threading.Event()
         self._flusher: threading.Thread | None = None
-        os.register_at_fork(after_in_child=self._is_fork)
+        os.register_at_fork(after_in_child=self._after_fork_in_child)
 
     def set_parent(self, header: Mapping[str, Any]) -> None:
-        """Whose output follows. What another request has written leaves before."""
+        """Write what earlier requests have printed; assign what follows to this one.
+
+        Args:
+            header: Header of the request.
+        """
         self.flush()
         parent = parent_bytes(dict(header))
-        PARENT.set(parent)
-        self.outlet.set_parent(parent)
+        CURRENT_REQUEST.set(parent)
+        self.output.set_parent(parent)
 
     def flush(self) -> None:
+        """Write what both streams hold back."""
         self.stdout.flush()
         self.stderr.flush()
 
-    def take_turn(self, stream: "OutputStream") -> None:
-        """Called when another stream is written to than before: the order is marked."""
+    def switch_to(self, stream: "OutputStream") -> None:
+        """Keep the order when a program writes to another stream than before."""
         if self.last is not None:
             self.last.flush()
-            self.outlet.send_barrier()
+            self.output.send_barrier()
         self.last = stream
 
     def flush_soon(self) -> None:
-        """Called once, until it was done."""
+        """Schedule a flush. To be called only while none is scheduled."""
         if self._flusher is None:
-            flusher = threading.Thread(target=self._flush_waiting, name="flush", daemon=True)
+            flusher = threading.Thread(target=self._flush_when_woken, name="flush", daemon=True)
             try:
                 _start_thread(flusher)
-            except RuntimeError:  # no more threads
+            except RuntimeError:  # the system has no more threads
                 self.flush()
                 return
             self._flusher = flusher
-        with self.outlet.uninterrupted():  # one without the other, and nothing is flushed
-            self.waiting = True
+        # An interrupt between the two statements would leave no flush on its way.
+        with self.output.uninterrupted():
+            self.flush_scheduled = True
             self._wake.set()
 
-    def _flush_waiting(self) -> None:
+    def _flush_when_woken(self) -> None:
         while True:
             self._wake.wait()
             self._wake.clear()
-            time.sleep(WINDOW_SECONDS)  # for more to come: one write for many lines
-            self.waiting = False
+            time.sleep(BATCH_WINDOW)  # more text may come: one write for many lines
+            self.flush_scheduled = False
             self.flush()
 
-    def _is_fork(self) -> None:
-        """A child process has none of the parent's threads."""
-        self.waiting = False
+    def _after_fork_in_child(self) -> None:
+        """Start without the parent's threads, which a child process does not have."""
+        self.flush_scheduled = False
         self._wake = threading.Event()
         self._flusher = None
         for stream in (self.stdout, self.stderr):
-            stream.is_fork()
+            stream.reset_after_fork()
 
 
 _start_thread = threading.Thread.start
-"""Of our own thread, which belongs to nobody's execution."""
+"""The unpatched method, for the flush thread, which belongs to no execution."""
 
 
 class OutputStream(io.TextIOBase):
-    """Text to one lane. A line leaves at once, unless many come; then they leave together."""
+    """A text stream to one pipe. Writes each line at once, or many together if many come.
 
-    def __init__(self, console: Console, lane: int) -> None:
+    Args:
+        console: The console that the stream belongs to.
+        number: 0 for stdout, 1 for stderr.
+    """
+
+    def __init__(self, console: Console, number: int) -> None:
         self._console = console
-        self._lane = lane
+        self._number = number
         self._lock = threading.RLock()
-        self._holder = 0  # the thread that is in the midst of it
-        self._chunks: deque[str | bytes] = deque()  # behind what is pending
+        self._holder = 0  # the thread that changes the stream just now; 0: none
+        self._chunks: deque[str | bytes] = deque()  # what follows the pending bytes
         self._chunks_size = 0
         self._pending = bytearray()
-        self._parent = NO_PARENT
+        self._parent = NO_PARENT  # of the pending bytes
         self._window_end = 0.0
         self._lines_left = 0
-        self.name = f"<{LANE_NAMES[lane]}>"
+        self.name = f"<{STREAM_NAMES[number]}>"
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -112,30 +141,38 @@ class OutputStream(io.TextIOBase):
 
     @property
     def buffer(self) -> "BinaryOutput":
-        """The stream for bytes, as a text file has one."""
+        """The stream's binary counterpart, as text files have one."""
         return BinaryOutput(self)
 
     def fileno(self) -> int:
-        """What child processes write to."""
-        return self._lane + 1
+        """Return the descriptor that child processes write to."""
+        return self._number + 1
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
+        """Write text, or hold it back for at most about BATCH_WINDOW.
+
+        Returns:
+            The number of characters.
+
+        Raises:
+            TypeError: ``text`` is not a str.
+        """
         console = self._console
-        # A flush is on its way and will take this along: no lock, no system call.
+        # A scheduled flush will take the text along: no lock, no system call.
         if (
             self._lines_left <= 0
-            and console.waiting
+            and console.flush_scheduled
             and console.last is self
             and text.__class__ is str
-            and PARENT.get(console.outlet.parent) is self._parent
-            and self._chunks_size < FULL_BYTES
+            and CURRENT_REQUEST.get(console.output.parent) is self._parent
+            and self._chunks_size < MAX_PENDING
         ):
             self._chunks.append(text)
             self._chunks_size += len(text)
-            if not console.waiting:  # the flush has just gone by
+            if not console.flush_scheduled:  # the flush may have run before the append
                 console.flush_soon()
             return len(text)
         if not isinstance(text, str):
@@ -144,13 +181,14 @@ class OutputStream(io.TextIOBase):
         return len(text)
 
     def write_bytes(self, data: bytes | bytearray | memoryview) -> None:
+        """Write bytes, or hold them back like :meth:`write`."""
         console = self._console
         if self._holder == get_ident():  # a signal handler prints while its thread does
             self._chunks.append(bytes(data))
             return
         if console.last is not self:
-            console.take_turn(self)
-        parent = PARENT.get(console.outlet.parent)
+            console.switch_to(self)
+        parent = CURRENT_REQUEST.get(console.output.parent)
         pending = self._pending
 
         def add() -> None:
@@ -158,51 +196,61 @@ class OutputStream(io.TextIOBase):
             self._renew_window()
             if parent is not self._parent:
                 if pending and parent != self._parent:
-                    console.outlet.write_text(self._lane, self._parent, pending)
+                    console.output.write_text(self._number, self._parent, pending)
                 self._parent = parent
             pending.extend(data)
-            if len(pending) >= FULL_BYTES or (self._lines_left > 0 and b"\n" in data):
+            if len(pending) >= MAX_PENDING or (self._lines_left > 0 and b"\n" in data):
                 self._lines_left -= 1
-                console.outlet.write_text(self._lane, parent, pending)
-            elif pending and not console.waiting:
+                console.output.write_text(self._number, parent, pending)
+            elif pending and not console.flush_scheduled:
                 console.flush_soon()
 
-        self._hold(add)
+        self._locked(add)
 
     def flush(self) -> None:
-        # What another thread holds is no longer pending, and may not have been written yet.
+        """Write what the stream holds back; return once the system has it."""
+        # What another thread took out of the buffers may not have been written yet, so wait
+        # for that thread.
         if (self._pending or self._chunks or self._holder) and self._holder != get_ident():
-            self._hold(self._write_pending)
+            self._locked(self._write_pending)
 
     def _write_pending(self) -> None:
         self._gather()
-        self._console.outlet.write_text(self._lane, self._parent, self._pending)
+        self._console.output.write_text(self._number, self._parent, self._pending)
 
-    def _hold(self, do: Callable[[], None]) -> None:
-        """Does it as the only thread. No context manager written in Python holds the lock:
-        an interrupt on the way into its ``__exit__`` would leave it held, and nothing that
-        is printed later would get out."""
+    def _locked(self, action: Callable[[], None]) -> None:
+        """Run ``action`` while no other thread changes the stream.
+
+        No context manager written in Python holds the lock: an interrupt on the way into its
+        ``__exit__`` would leave the lock held, and nothing printed later would get out.
+        """
         with self._lock:
             try:
                 self._holder = get_ident()
-                do()
+                action()
             finally:
                 self._holder = 0
-        if self._chunks and not self._console.waiting:
+        if self._chunks and not self._console.flush_scheduled:
             self._console.flush_soon()
 
     def _gather(self) -> None:
-        """Other threads may append meanwhile: what is here now is taken, one by one."""
+        """Move the chunks that are here now to the pending bytes.
+
+        One by one, because other threads may append meanwhile.
+        """
         chunks = self._chunks
         if chunks:
-            with self._console.outlet.uninterrupted():
+            with self._console.output.uninterrupted():
                 self._chunks_size = 0
                 taken = [chunks.popleft() for _ in range(len(chunks))]
                 self._pending += _encoded(taken)
 
-    def is_fork(self) -> None:
-        """In a forked child: the lock may be held by a thread that is not there, and what
-        waits is the parent's to say."""
+    def reset_after_fork(self) -> None:
+        """Reset the stream in a forked child.
+
+        A thread that the child does not have may hold the lock, and what the stream holds back
+        is the parent's to write.
+        """
         self._lock = threading.RLock()
         self._holder = 0
         self._chunks.clear()
@@ -213,31 +261,31 @@ class OutputStream(io.TextIOBase):
         return False
 
     def close(self) -> None:
-        """Stays open, as the terminal does; what waits is sent."""
+        """Write what is held back; the stream stays open, as a terminal does."""
         self.flush()
 
-    # What ipykernel asks of its own streams.
+    # ipykernel expects the following of its own streams.
 
     def set_parent(self, parent: Mapping[str, Any]) -> None:
-        """Called for both streams, one after the other; the first one is enough."""
-        if self._lane == 0:
+        """Set the parent of both streams. ipykernel calls this for each; stdout's call counts."""
+        if self._number == 0:
             self._console.set_parent(parent.get("header", parent))
 
     @property
     def parent_header(self) -> dict[str, Any]:
-        header: dict[str, Any] = json.loads(self._console.outlet.current_parent())
+        header: dict[str, Any] = json.loads(self._console.output.current_parent())
         return header
 
     def _renew_window(self) -> None:
         if self._lines_left <= 0 and (now := time.monotonic()) >= self._window_end:
-            self._window_end = now + WINDOW_SECONDS
-            self._lines_left = PROMPT_LINES
+            self._window_end = now + BATCH_WINDOW
+            self._lines_left = IMMEDIATE_LINES
 
 
 def _encoded(chunks: list[str | bytes]) -> bytes:
     try:
         return "".join(chunks).encode("utf-8", "backslashreplace")  # type: ignore[arg-type]
-    except TypeError:  # there are bytes among them
+    except TypeError:  # some chunks are bytes
         parts = (
             c if isinstance(c, bytes) else c.encode("utf-8", "backslashreplace") for c in chunks
         )
@@ -245,7 +293,7 @@ def _encoded(chunks: list[str | bytes]) -> bytes:
 
 
 class BinaryOutput(io.BufferedIOBase):
-    """``sys.stdout.buffer``."""
+    """``sys.stdout.buffer`` and ``sys.stderr.buffer``."""
 
     def __init__(self, stream: OutputStream) -> None:
         self.raw = stream
@@ -258,6 +306,7 @@ class BinaryOutput(io.BufferedIOBase):
         return True
 
     def write(self, data: Any) -> int:
+        """Write bytes; return how many."""
         self._stream.write_bytes(data)
         return memoryview(data).nbytes
 

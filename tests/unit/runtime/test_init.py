@@ -1,4 +1,4 @@
-"""Process 1, over processes that stand for a gateway."""
+"""Process 1, with processes that stand in for a gateway."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ sys.exit(supervise(gateway, lease, 0.5))
 
 
 @pytest.mark.parametrize(
-    ("gateway", "code", "said"),
+    ("gateway", "code", "logged"),
     [
-        ("time.sleep(2)", 7, ""),  # slow to come up: nobody could have renewed it
+        ("time.sleep(2)", 7, ""),  # slow to start: nothing could have renewed the lease
         (
             "os.write(renewal, b'.'); os.closerange(1, 3); time.sleep(10)",
             75,
-            "nobody has renewed the lease for 0.5 s",
+            "ipybox: stopping, the lease was not renewed for 0.5 s",
         ),
     ],
+    ids=["before the gateway answers", "after the gateway has answered"],
 )
-def test_a_lease_begins_when_it_can_be_renewed(gateway: str, code: int, said: str) -> None:
+def test_the_lease_starts_when_it_can_be_renewed(gateway: str, code: int, logged: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SUPERVISED.format(gateway=gateway)],
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
-    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert (done.returncode, logged in done.stderr) == (code, True), done.stderr

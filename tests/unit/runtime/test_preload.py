@@ -1,4 +1,4 @@
-"""What is imported before it is needed."""
+"""What is imported before a kernel needs it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from ipybox.image.dockerfile import COMPILE_IMPORTED
 
 
-def test_a_build_imports_and_compiles_to_its_end(tmp_path: Path) -> None:
-    """Nobody speaks to it there."""
+def test_an_image_build_preloads_and_compiles_everything(tmp_path: Path) -> None:
+    """Its standard input is closed, which must not count as a cancelled start."""
     done = subprocess.run(
         [sys.executable, "-c", f"{COMPILE_IMPORTED}\nprint('IPython' in sys.modules)"],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
@@ -19,7 +19,7 @@ def test_a_build_imports_and_compiles_to_its_end(tmp_path: Path) -> None:
     assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr
 
 
-def test_what_nobody_wants_any_more_makes_nothing(tmp_path: Path) -> None:
+def test_a_cancelled_preload_creates_no_files(tmp_path: Path) -> None:
     code = "from ipybox_runtime.kernel.preload import preload; preload(lambda: True); print('on')"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60,

@@ -1,4 +1,4 @@
-"""A kernel's sys.stdout, interrupted."""
+"""A kernel's ``sys.stdout`` while interrupts arrive."""
 
 import os
 import signal
@@ -9,16 +9,16 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from ipybox_runtime.kernel.outlet import Outlet
+from ipybox_runtime.kernel.output import OutputChannel
 from ipybox_runtime.kernel.streams import Console
-from ipybox_runtime.wire import NO_PARENT, LaneReader, Text
+from ipybox_runtime.wire import NO_PARENT, PipeReader, Text
 
 LINES = 80
-"""More than leave at once: the last ones wait for the flush."""
+"""More than a stream writes at once: the last lines wait for the flush."""
 
 
-class Lanes:
-    """A console, and what comes out of its first pipe."""
+class ConsoleOutput:
+    """A console, and the text that arrives in its stdout pipe."""
 
     def __init__(self) -> None:
         read, write = os.pipe()
@@ -27,11 +27,13 @@ class Lanes:
         packets.close()
         self.interrupts: list[KeyboardInterrupt] = []  # kept, as IPython keeps the last one
         self._read = read
-        self._reader = LaneReader(0, "secret")
-        self.outlet = Outlet([write, os.open(os.devnull, os.O_WRONLY)], self.messages, "secret")
-        self.console = Console(self.outlet)
+        self._reader = PipeReader(0, "secret")
+        null = os.open(os.devnull, os.O_WRONLY)
+        self.channel = OutputChannel([write, null], self.messages, "secret")
+        self.console = Console(self.channel)
 
     def text(self) -> str:
+        """Return the text that has arrived since the last call."""
         try:
             data = os.read(self._read, 1 << 20)
         except BlockingIOError:
@@ -41,44 +43,46 @@ class Lanes:
 
 
 @pytest.fixture
-def lanes() -> Iterator[Lanes]:
-    lanes = Lanes()
-    yield lanes
-    lanes.console.flush()
+def output() -> Iterator[ConsoleOutput]:
+    output = ConsoleOutput()
+    yield output
+    output.console.flush()
 
 
-def interrupted_at(call: int, lanes: Lanes) -> bool:
-    """Prints, with a SIGINT as the given call of a function begins; the interpreter looks for
-    signals there. Returns whether it got as far as that call."""
+def interrupted_at(call: int, output: ConsoleOutput) -> bool:
+    """Print LINES, with a SIGINT when the given call of a function begins.
+
+    That is where the interpreter checks for signals. Return whether printing made so many calls.
+    """
     calls = 0
 
     def trace(frame: FrameType, event: str, _: Any) -> None:
         nonlocal calls
         if event == "call" and (calls := calls + 1) == call:
             sys.setprofile(None)
-            lanes.outlet.interrupt(signal.SIGINT, frame)
+            output.channel.interrupt(signal.SIGINT, frame)
 
-    lanes.outlet.forget_interrupt()
+    output.channel.forget_interrupt()
     sys.setprofile(trace)
     try:
         for line in range(LINES):
-            lanes.console.stdout.write(f"{line}\n")
+            output.console.stdout.write(f"{line}\n")
     except KeyboardInterrupt as error:
-        lanes.interrupts.append(error)
+        output.interrupts.append(error)
         return True
     finally:
         sys.setprofile(None)
     return calls >= call
 
 
-def test_what_is_printed_after_an_interrupt_gets_out(lanes: Lanes) -> None:
-    lanes.outlet.set_parent(NO_PARENT)
+def test_output_after_an_interrupt_arrives(output: ConsoleOutput) -> None:
+    output.channel.set_parent(NO_PARENT)
     call = 0
-    while interrupted_at(call := call + 1, lanes):
-        lanes.console.flush()
-        before = [int(line) for line in lanes.text().splitlines()]
+    while interrupted_at(call := call + 1, output):
+        output.console.flush()
+        before = [int(line) for line in output.text().splitlines()]
         assert before == list(range(len(before)))
-        lanes.console.stdout.write("after\n")
-        lanes.console.flush()
-        assert lanes.text() == "after\n", f"interrupted at call {call}"
+        output.console.stdout.write("after\n")
+        output.console.flush()
+        assert output.text() == "after\n", f"interrupted at call {call}"
     assert call > LINES

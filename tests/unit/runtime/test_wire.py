@@ -1,4 +1,4 @@
-"""A kernel's three lanes, brought into one order."""
+"""The format of a kernel's output, and the order of what two pipes and a socket carry."""
 
 import random
 
@@ -6,11 +6,11 @@ import pytest
 from ipybox_runtime.wire import (
     PACKET_BYTES,
     Barrier,
-    LaneReader,
     Marks,
     Merge,
     Packet,
     PacketReader,
+    PipeReader,
     Text,
     frame_v1,
     is_message,
@@ -23,7 +23,7 @@ MARKS = Marks("secret")
 A, B = b'{"msg_id":"a"}', b'{"msg_id":"b"}'
 
 
-def tokens(reader: LaneReader, *chunks: bytes) -> list[Text | Barrier]:
+def tokens(reader: PipeReader, *chunks: bytes) -> list[Text | Barrier]:
     found: list[Text | Barrier] = []
     for number, chunk in enumerate(chunks):
         found += reader.feed(chunk, drained=number == len(chunks) - 1)
@@ -31,7 +31,7 @@ def tokens(reader: LaneReader, *chunks: bytes) -> list[Text | Barrier]:
 
 
 def joined(found: list[Text | Barrier]) -> list[object]:
-    """Neighbouring texts of one request as one."""
+    """Join neighbouring texts of one request; represent a barrier by its number."""
     whole: list[object] = []
     for token in found:
         if isinstance(token, Barrier):
@@ -52,28 +52,28 @@ PARSED = [(A, b"one"), 1, (A, b"two\x1b[0m"), (B, b"late"),
 
 
 def test_marks_are_found_wherever_a_read_ends() -> None:
-    assert joined(tokens(LaneReader(0, "secret"), STREAM)) == PARSED
+    assert joined(tokens(PipeReader(0, "secret"), STREAM)) == PARSED
     for cut in range(1, len(STREAM)):
         parts = (STREAM[:cut], STREAM[cut:])
-        assert joined(tokens(LaneReader(0, "secret"), *parts)) == PARSED, cut
+        assert joined(tokens(PipeReader(0, "secret"), *parts)) == PARSED, cut
 
 
-def test_what_looks_like_a_mark_is_not_kept_for_ever() -> None:
-    reader = LaneReader(0, "secret")
-    start = MARKS.start + b"x" * 5000  # longer than any mark, and without an end
+def test_an_endless_mark_is_not_held_back() -> None:
+    reader = PipeReader(0, "secret")
+    start = MARKS.start + b"x" * 5000  # longer than any mark, and not terminated
     found = tokens(reader, start, b"y")
     assert b"".join(token.data for token in found if isinstance(token, Text)) == start + b"y"
 
 
 @pytest.mark.parametrize("size", [0, 1, PACKET_BYTES - 1, PACKET_BYTES, PACKET_BYTES * 3 + 1])
-def test_packets(size: int) -> None:
+def test_a_message_survives_being_split_into_packets(size: int) -> None:
     data = bytes(range(256)) * (size // 256 + 1)
     reader = PacketReader(10**9)
     (message,) = [m for part in packets(5, data[:size]) if (m := reader.feed(part))]
     assert message == Packet(5, data[:size], size)
 
 
-def test_a_message_that_was_cut_short_is_dropped() -> None:
+def test_an_incomplete_message_is_dropped() -> None:
     first, second = packets(1, b"x" * (PACKET_BYTES + 1)), packets(2, b"whole")
     reader = PacketReader(10**9)
     assert reader.feed(next(first)) is None
@@ -83,7 +83,7 @@ def test_a_message_that_was_cut_short_is_dropped() -> None:
     assert reader.feed(third[1]) is None
 
 
-def test_a_message_above_the_cap_is_not_kept() -> None:
+def test_a_message_above_the_limit_keeps_only_its_beginning() -> None:
     reader = PacketReader(PACKET_BYTES * 2)
     size = PACKET_BYTES * 10
     (message,) = [m for part in packets(1, b"z" * size) if (m := reader.feed(part))]
@@ -92,54 +92,54 @@ def test_a_message_above_the_cap_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_merge_restores_the_order_however_lanes_are_read(seed: int) -> None:
-    """A program of writes in a true order; each lane is read in pieces, in any turns."""
+def test_merge_restores_the_order_in_which_a_program_wrote(seed: int) -> None:
+    """Pipes and socket are read in pieces of any size, in any turns."""
     chance = random.Random(seed)
-    lanes = (bytearray(), bytearray())
+    pipes = (bytearray(), bytearray())
     sent: list[Packet] = []
     true_order: list[object] = []
     number = 0
-    last_lane: int | None = None
+    last_stream: int | None = None
     for step in range(60):
         kind = chance.choice(["stdout", "stderr", "message"])
-        if kind == "message" or last_lane not in (None, ("stdout", "stderr").index(kind)):
+        if kind == "message" or last_stream not in (None, ("stdout", "stderr").index(kind)):
             number += 1
-            for lane in lanes:
-                lane.extend(MARKS.barrier(number))
+            for pipe in pipes:
+                pipe.extend(MARKS.barrier(number))
             data = b"m%d" % step if kind == "message" else b""
             sent.append(Packet(number, data, len(data)))
             if data:
                 true_order.append(data)
-            last_lane = None
+            last_stream = None
         if kind != "message":
-            last_lane = ("stdout", "stderr").index(kind)
-            lanes[last_lane].extend(b"<%d>" % step)
+            last_stream = ("stdout", "stderr").index(kind)
+            pipes[last_stream].extend(b"<%d>" % step)
             true_order.append(b"<%d>" % step)
-    readers = [LaneReader(lane, "secret") for lane in (0, 1)]
+    readers = [PipeReader(stream, "secret") for stream in (0, 1)]
     merge = Merge()
     found: list[bytes] = []
 
-    def take(*, all_in: bool = False) -> None:
-        found.extend(item.data for item in merge.take(all_in=all_in) if item.data)
+    def take(*, flush: bool = False) -> None:
+        found.extend(item.data for item in merge.take(flush=flush) if item.data)
 
-    while lanes[0] or lanes[1] or sent:
+    while pipes[0] or pipes[1] or sent:
         turn = chance.randrange(3)
         if turn == 2 and sent:
             merge.add(sent.pop(0))
-        elif turn < 2 and lanes[turn]:
+        elif turn < 2 and pipes[turn]:
             size = chance.randrange(1, 40)
-            chunk = bytes(lanes[turn][:size])
-            del lanes[turn][:size]
-            for token in readers[turn].feed(chunk, drained=not lanes[turn]):
+            chunk = bytes(pipes[turn][:size])
+            del pipes[turn][:size]
+            for token in readers[turn].feed(chunk, drained=not pipes[turn]):
                 merge.add(token)
         take()
-    take(all_in=True)
+    take(flush=True)
     assert b"".join(found) == b"".join(true_order)  # type: ignore[arg-type]
 
 
-def test_merge_does_not_wait_for_what_was_interrupted() -> None:
+def test_merge_does_not_wait_for_an_interrupted_barrier() -> None:
     merge = Merge()
-    merge.add(Barrier(0, 1))  # its other mark and its message were never sent
+    merge.add(Barrier(0, 1))  # the other mark and the message were never sent
     merge.add(Text(0, A, b"after"))
     merge.add(Barrier(0, 2))
     merge.add(Barrier(1, 2))
@@ -147,28 +147,28 @@ def test_merge_does_not_wait_for_what_was_interrupted() -> None:
     assert [item.data for item in merge.take()] == [b"after", b"next"]
 
 
-def test_merge_gives_all_at_the_end() -> None:
+def test_merge_yields_everything_when_flushed() -> None:
     merge = Merge()
     merge.add(Packet(3, b"message", 7))
     merge.add(Barrier(1, 4))
     merge.add(Text(1, A, b"text"))
     assert [item.data for item in merge.take()] == []
-    assert [item.data for item in merge.take(all_in=True)] == [b"message", b"text"]
+    assert [item.data for item in merge.take(flush=True)] == [b"message", b"text"]
 
 
-def test_merge_goes_on_after_it_was_made_to_give_all() -> None:
-    """A barrier that was passed so does not hold up its message, which comes later."""
+def test_merge_continues_after_a_flush() -> None:
+    """A barrier that the flush passed does not hold up its message, which comes later."""
     merge = Merge()
     merge.add(Text(0, A, b"text"))
     merge.add(Barrier(0, 1))
-    assert [item.data for item in merge.take(all_in=True)] == [b"text"]
+    assert [item.data for item in merge.take(flush=True)] == [b"text"]
     merge.add(Barrier(1, 1))
     merge.add(Packet(1, b"message", 7))
     assert [item.data for item in merge.take()] == [b"message"]
     assert merge.size == 0
 
 
-def test_frames() -> None:
+def test_a_frame_is_parsed_into_its_parts_or_refused() -> None:
     parts = [b"{}", b"", b"x" * 300]
     assert parts_v1(frame_v1(b"iopub", parts), 4) == [b"iopub", *parts]
     for bad in (b"", b"\0" * 8, b"\xff" * 100):
@@ -176,7 +176,7 @@ def test_frames() -> None:
             parts_v1(bad, 4)
 
 
-def test_a_large_parent_is_cut_to_what_leaves_room() -> None:
+def test_a_large_parent_is_reduced() -> None:
     packed = parent_bytes({"msg_id": "m" * 5000, "username": "u" * 5000})
     assert len(packed) < 1024
 
@@ -198,11 +198,11 @@ HEADER = b'{"msg_id":"1","msg_type":"stream"}'
         [],
     ],
 )
-def test_junk_is_no_message(parts: list[bytes]) -> None:
+def test_malformed_frames_are_not_messages(parts: list[bytes]) -> None:
     assert not is_message(frame_v1(b"iopub", parts))
     assert not is_message(b"junk")
 
 
-def test_messages_are_messages() -> None:
+def test_well_formed_frames_are_messages() -> None:
     assert is_message(frame_v1(b"iopub", [HEADER, A, b"{}", b"{}", b"buffer"]))
     assert is_message(frame_v1(b"iopub", [HEADER, b"{}", b"{}", b"{}"]))

@@ -24,12 +24,12 @@ from ipybox.testing.cutting_proxy import CuttingProxy
 
 LINES = 100_000
 HOSTILE = {
-    "a size that is none": "outlet._messages.send(PACKET_HEAD.pack(3, 0, 0, 10**9) + b'junk')",
-    "a barrier far ahead": "outlet._messages.send(PACKET_HEAD.pack(3, 0, 10**6, 4) + b'junk')",
-    "no message": "outlet._messages.send(PACKET_HEAD.pack(3, 0, 0, 4) + b'junk')",
-    "no header": "outlet._messages.send(b'x')",
-    "marks of its own": "[os.write(1, outlet._marks.barrier(10**6 + n)) for n in range(99)]",
-    "a parent that is none": "os.write(1, outlet._marks.parent(b'junk') + b'text')",
+    "a size that is none": "output._messages.send(PACKET_HEAD.pack(3, 0, 0, 10**9) + b'junk')",
+    "a barrier far ahead": "output._messages.send(PACKET_HEAD.pack(3, 0, 10**6, 4) + b'junk')",
+    "no message": "output._messages.send(PACKET_HEAD.pack(3, 0, 0, 4) + b'junk')",
+    "no header": "output._messages.send(b'x')",
+    "marks of its own": "[os.write(1, output._marks.barrier(10**6 + n)) for n in range(99)]",
+    "a parent that is none": "os.write(1, output._marks.parent(b'junk') + b'text')",
 }
 
 
@@ -185,7 +185,7 @@ class LossChecks(SessionChecks):
         """What it does to its own client is told by a name; others notice nothing."""
         code = (
             "import os\nfrom ipybox_runtime.wire import PACKET_HEAD\n"
-            "outlet = get_ipython().kernel.iopub_socket\n"
+            "output = get_ipython().kernel.iopub_socket\n"
             f"{HOSTILE[name]}\nos.kill(os.getpid(), 9)"
         )
         async with self.client() as other, self.client() as client:
