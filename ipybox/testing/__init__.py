@@ -1,7 +1,9 @@
-"""For the authors of plugins: the suites that hold backends to the contract, fakes that
-inject faults, and what counts how they end. Needs pytest."""
+"""Tests for authors of plugins: conformance suites for backends, and fakes that inject faults.
 
-# ruff: noqa: E402  # before the checks are imported: a failing one shows what it compared
+Needs pytest.
+"""
+
+# ruff: noqa: E402  # asserts are rewritten before the import, so that failures show values
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whether an event loop goes on: nothing of ours may block it."""
+"""Measures how long an event loop was blocked: ipybox must never block it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import threading
 from types import TracebackType
 from typing import Self
 
-STEP_SECONDS = 0.05
+POLL_INTERVAL = 0.05
+"""Seconds between two looks at the loop."""
 
 
 class LoopWatch:
-    """Watches the running loop, from a thread, between entering and leaving it.
+    """An async context manager that watches the running event loop from a thread.
 
-    ``longest``: seconds that the loop stood still at most.
+    Attributes:
+        longest: The longest time for which the loop stood still, in seconds; it is complete
+            once the context is left.
     """
 
     def __init__(self) -> None:
@@ -45,7 +48,7 @@ class LoopWatch:
                 loop.call_soon_threadsafe(answered.set)
             except RuntimeError:  # the loop is closed
                 return
-            while not answered.wait(STEP_SECONDS) and not self._stop.is_set():
-                waited += STEP_SECONDS  # our own waits: on a full machine both are late
+            while not answered.wait(POLL_INTERVAL) and not self._stop.is_set():
+                waited += POLL_INTERVAL  # not the clock: on a busy machine this thread is late, too
             self.longest = max(self.longest, waited)
-            self._stop.wait(STEP_SECONDS)
+            self._stop.wait(POLL_INTERVAL)

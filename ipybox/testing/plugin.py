@@ -1,4 +1,4 @@
-"""The pytest plugin: the table of the conformance suites that have run, and what they mark."""
+"""The pytest plugin: marks and time limits of checks, and a table of the suites that ran."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check_of
 from ipybox.testing.conformance.table import Table
 
-SET_UP_SECONDS = 60.0
+SETUP_SECONDS = 60.0
+"""Added to a check's own time limit, for its fixtures."""
 OUTCOMES: dict[str, Literal["passed", "failed", "skipped"]] = {
     "passed": "passed",
     "xpassed": "passed",
     "skipped": "skipped",
-    "xfailed": "failed",  # however much its author expects it
+    "xfailed": "failed",  # a check that does not hold, expected or not
     "failed": "failed",
     "error": "failed",
 }
-"""What pytest calls them, the later ones counting more, and what they are for the table."""
+"""Pytest's outcomes and what the table counts them as. Of several, the later one counts."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "index: installs from the package index")
+    config.addinivalue_line("markers", "index: installs packages from the package index")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     cls = getattr(item, "cls", None)
     if isinstance(cls, type) and issubclass(cls, Conformance):
         item.user_properties.append(("ipybox_suite", cls.__name__))
-    # A check has an end of its own: that of pytest-timeout, where it is there, comes later.
+    # A check enforces its own time limit, so that of pytest-timeout has to be longer.
     description = check_of(getattr(item, "function", None))
     if description is not None and item.config.pluginmanager.hasplugin("timeout"):
-        item.add_marker(pytest.mark.timeout(description.seconds + SET_UP_SECONDS))
+        item.add_marker(pytest.mark.timeout(description.seconds + SETUP_SECONDS))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    # A check whose teardown failed has two reports: it has failed.
+    # A check whose teardown failed has two reports, and counts as failed.
     last = {}
     for outcome in OUTCOMES:
         for report in terminalreporter.stats.get(outcome, []):

@@ -136,7 +136,7 @@ FAILING = {
         "    async def test_left(self):\n"
         "        FakeBackend.careless = True\n"
         "        async with self.started(): pass\n",
-        "these containers are left: ['ipybox-suite-",
+        "the check left these containers behind: ['ipybox-suite-",
     ),
     "a teardown that fails": (
         "    @check()\n    async def test_it(self): FakeBackend.fails_to_close = True\n",
@@ -144,7 +144,7 @@ FAILING = {
     ),
     "a shared container that is left": (
         "    @check()\n    async def test_it(self): FakeBackend.careless = True\n",
-        "the class's container is left",
+        "the shared container was left behind",
     ),
     "a blocked loop": (
         "    @check()\n    async def test_it(self): time.sleep(1.9)\n",

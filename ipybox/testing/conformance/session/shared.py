@@ -26,8 +26,8 @@ class SessionChecks(Conformance):
     @classmethod
     async def set_up(cls, lifetime: AsyncExitStack) -> None:
         await super().set_up(lifetime)
-        if cls._not_shared is not None:
-            raise cls._not_shared
+        if cls._shared_failure is not None:
+            raise cls._shared_failure
         cls.container = cls._shared
 
     def new_client(
