@@ -1,44 +1,44 @@
 """The suite for a backend: its containers, from their creation to their end."""
 
-from ipybox.testing.conformance.backend.attaching import AttachChecks
+from ipybox.testing.conformance.backend.access import AccessChecks
+from ipybox.testing.conformance.backend.attach import AttachChecks
 from ipybox.testing.conformance.backend.binds import BindChecks
-from ipybox.testing.conformance.backend.cancelling import CancelChecks
+from ipybox.testing.conformance.backend.cancellation import CancellationChecks
 from ipybox.testing.conformance.backend.commands import CommandChecks
-from ipybox.testing.conformance.backend.crowds import CrowdChecks
-from ipybox.testing.conformance.backend.endings import EndingChecks
+from ipybox.testing.conformance.backend.concurrency import ConcurrencyChecks
 from ipybox.testing.conformance.backend.environment import EnvironmentChecks
+from ipybox.testing.conformance.backend.exit import ExitChecks
 from ipybox.testing.conformance.backend.guarantees import GuaranteeChecks
-from ipybox.testing.conformance.backend.hardening import HardeningChecks
 from ipybox.testing.conformance.backend.images import ImageChecks
-from ipybox.testing.conformance.backend.killing import KillChecks
+from ipybox.testing.conformance.backend.kill import KillChecks
+from ipybox.testing.conformance.backend.leases import LeaseChecks
 from ipybox.testing.conformance.backend.lifecycle import LifecycleChecks
 from ipybox.testing.conformance.backend.limits import LimitChecks
-from ipybox.testing.conformance.backend.owners import OwnerChecks
+from ipybox.testing.conformance.backend.observability import ObservabilityChecks
 from ipybox.testing.conformance.backend.ports import PortChecks
-from ipybox.testing.conformance.backend.refusals import RefusalChecks
 from ipybox.testing.conformance.backend.streams import StreamChecks
-from ipybox.testing.conformance.backend.watching import WatchingChecks
+from ipybox.testing.conformance.backend.validation import ValidationChecks
 
 
 class BackendConformance(
-    RefusalChecks,
+    ValidationChecks,
     LifecycleChecks,
-    EndingChecks,
+    ExitChecks,
     KillChecks,
     EnvironmentChecks,
     BindChecks,
     PortChecks,
-    CancelChecks,
+    CancellationChecks,
     StreamChecks,
     CommandChecks,
-    WatchingChecks,
+    ObservabilityChecks,
     LimitChecks,
     GuaranteeChecks,
-    HardeningChecks,
+    AccessChecks,
     AttachChecks,
-    OwnerChecks,
+    LeaseChecks,
     ImageChecks,
-    CrowdChecks,
+    ConcurrencyChecks,
 ):
     """All that the contract of :class:`ipybox.Backend` and its containers says.
 

@@ -20,7 +20,7 @@ ODD_NAMES = ("with space", "comma,comma", "colon:colon", "é ü 漢", 'it\'s "so
 
 class BindChecks(Conformance):
     @check(Capability.BINDS)
-    async def test_binds_go_both_ways(self, tmp_path: Path) -> None:
+    async def test_binds_can_be_read_and_written(self, tmp_path: Path) -> None:
         (tmp_path / "in").mkdir()
         (tmp_path / "in/data").write_bytes(bytes(range(256)))
         binds = (
@@ -30,12 +30,12 @@ class BindChecks(Conformance):
         async with self.running(binds=binds) as container:
             await self.python(
                 "open('deep/out/copy', 'wb').write(open('in/data', 'rb').read()[::-1])",
-                on=container._current(),
+                on=container.container,
             )
         assert (tmp_path / "made/by/it/copy").read_bytes() == bytes(range(256))[::-1]
 
     @check(Capability.BINDS)
-    async def test_files_belong_to_the_same_on_both_sides(self, tmp_path: Path) -> None:
+    async def test_bound_files_have_the_same_owner_on_both_sides(self, tmp_path: Path) -> None:
         bind = Bind(host_path=tmp_path, container_path="x")
         async with self.started(binds=(bind,)) as container:
             await self.python(
@@ -57,21 +57,21 @@ class BindChecks(Conformance):
             assert (found.st_uid, found.st_gid) == (os.getuid(), os.getgid())
 
     @check(Capability.BINDS)
-    async def test_a_single_file_can_be_bound(self, tmp_path: Path) -> None:
+    async def test_single_file_can_be_bound(self, tmp_path: Path) -> None:
         (tmp_path / "one.txt").write_text("a file")
         bind = Bind(host_path=tmp_path / "one.txt", container_path="one.txt")
         async with self.started(binds=(bind,)) as container:
             assert await self.python("print(open('one.txt').read())", on=container) == "a file\n"
 
     @check(Capability.BINDS)
-    async def test_one_folder_twice(self, tmp_path: Path) -> None:
+    async def test_one_folder_can_be_bound_twice(self, tmp_path: Path) -> None:
         binds = tuple(Bind(host_path=tmp_path, container_path=name) for name in "ab")
         async with self.started(binds=binds) as container:
             code = "_ = open('a/f', 'w').write('x'); print(open('b/f').read())"
             assert await self.python(code, on=container) == "x\n"
 
     @check(Capability.BINDS)
-    async def test_names_are_taken_as_they_are(self, tmp_path: Path) -> None:
+    async def test_unusual_names_can_be_bound(self, tmp_path: Path) -> None:
         binds = []
         for name in ODD_NAMES:
             (tmp_path / name).mkdir()
@@ -82,7 +82,7 @@ class BindChecks(Conformance):
             assert await self.python(code, on=container) == f"{list(ODD_NAMES)}\n"
 
     @check(Capability.BINDS)
-    async def test_what_was_bound_outlives_the_container(self, tmp_path: Path) -> None:
+    async def test_bound_files_outlive_the_container(self, tmp_path: Path) -> None:
         (tmp_path / "kept/below").mkdir(parents=True)
         (tmp_path / "kept/below/f").write_text("kept")
         bind = Bind(host_path=tmp_path / "kept", container_path="x")
@@ -91,7 +91,7 @@ class BindChecks(Conformance):
         assert (tmp_path / "kept/below/f").read_text() == "kept"
 
     @check(Capability.READ_ONLY_BINDS)
-    async def test_a_read_only_bind_can_be_read_only(self, tmp_path: Path) -> None:
+    async def test_read_only_bind_refuses_changes(self, tmp_path: Path) -> None:
         (tmp_path / "data").write_text("from the host")
         os.chmod(tmp_path, 0o755)  # where the host's user is root, another may read it
         bind = Bind(host_path=tmp_path, container_path="in", read_only=True)
@@ -113,7 +113,7 @@ class BindChecks(Conformance):
         assert (tmp_path / "data").read_text() == "from the host"
 
     @check(Capability.BINDS)
-    async def test_a_folder_that_can_not_be_made_is_refused(self, tmp_path: Path) -> None:
+    async def test_folder_that_cannot_be_created_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         bind = Bind(host_path=tmp_path / "file" / "below", container_path="x")
         with pytest.raises(InvalidArgumentError, match="can't be made"):
@@ -121,7 +121,7 @@ class BindChecks(Conformance):
                 pass
 
     @check(Capability.BINDS, Capability.ISOLATION)
-    async def test_a_folder_that_its_user_may_not_read_is_refused(self, tmp_path: Path) -> None:
+    async def test_folder_that_the_user_may_not_read_is_refused(self, tmp_path: Path) -> None:
         """An engine that is root would hand it out."""
         (tmp_path / "secret").mkdir(mode=0)
         bind = Bind(host_path=tmp_path / "secret", container_path="x")

@@ -17,33 +17,33 @@ ODD = ["two words", "", "'q' \"qq\"", "$HOME `id` *", "a\nb", "é 漢"]
 
 class CommandChecks(Conformance):
     @check(Capability.EXEC)
-    async def test_exec_tells_code_and_both_streams(self) -> None:
+    async def test_exec_returns_exit_code_and_both_streams(self) -> None:
         result = await self.shared.exec(["sh", "-c", "echo out; echo err >&2; exit 3"])
         found = (result.exit_code, result.stdout, result.stderr, result.truncated)
         assert found == (3, b"out\n", b"err\n", 0)
 
     @check(Capability.EXEC)
-    async def test_exec_hands_over_its_input_and_its_end(self) -> None:
+    async def test_exec_passes_input_and_end_of_file(self) -> None:
         data = bytes(range(256)) * 2000
         assert (await self.shared.exec(["cat"], stdin=data)).stdout == data
 
     @check(Capability.EXEC)
-    async def test_exec_without_input_has_an_empty_one(self) -> None:
+    async def test_exec_without_input_passes_end_of_file(self) -> None:
         assert (await self.shared.exec(["cat"], timeout=SOON_SECONDS)).stdout == b""
 
     @check(Capability.EXEC)
-    async def test_exec_of_what_does_not_read_its_input(self) -> None:
+    async def test_exec_accepts_a_command_that_ignores_its_input(self) -> None:
         result = await self.shared.exec(["sh", "-c", "exit 5"], stdin=b"x" * 1_000_000)
         assert result.exit_code == 5
 
     @check(Capability.EXEC)
-    async def test_exec_is_no_shell(self) -> None:
+    async def test_exec_does_not_use_a_shell(self) -> None:
         python = (await self.python("import sys; print(sys.executable)")).strip()
         result = await self.shared.exec([python, "-c", "import sys; print(sys.argv[1:])", *ODD])
         assert result.stdout.decode() == f"{ODD}\n"
 
     @check(Capability.EXEC)
-    async def test_exec_takes_variables_and_a_folder(self) -> None:
+    async def test_exec_applies_env_and_workdir(self) -> None:
         async with self.started(env={"OF_THE_SPEC": "x y"}) as container:
             script = 'printf "%s|%s|" "$A" "$OF_THE_SPEC"; pwd'
             command = container.exec(["sh", "-c", script], env={"A": "1\n2"}, workdir="/usr")
@@ -56,24 +56,24 @@ class CommandChecks(Conformance):
         assert found.stdout.decode() == await self.python(code)
 
     @check(Capability.EXEC)
-    async def test_exec_of_what_is_not_there(self) -> None:
+    async def test_exec_of_an_unknown_program_raises_backend_error(self) -> None:
         with pytest.raises(BackendError, match="/no/such/program"):
             await self.shared.exec(["/no/such/program"])
         assert (await self.shared.exec(["sh", "-c", "exit 127"])).exit_code == 127
 
     @check(Capability.EXEC)
-    async def test_exec_in_a_folder_that_is_not_there(self) -> None:
+    async def test_exec_in_an_unknown_folder_raises_backend_error(self) -> None:
         with pytest.raises(BackendError):
             await self.shared.exec(["true"], workdir="/no/such/folder")
 
     @check(Capability.EXEC)
-    async def test_exec_ends_in_time_with_all_that_it_has_started(self) -> None:
+    async def test_exec_timeout_kills_the_command_and_its_children(self) -> None:
         with pytest.raises(EngineTimeoutError):
             await self.shared.exec(["sh", "-c", "sleep 987654 & sleep 987654"], timeout=1)
         await self.nothing_runs("987654")
 
     @check(Capability.EXEC)
-    async def test_exec_that_is_cancelled_leaves_no_command(self) -> None:
+    async def test_cancelled_exec_kills_its_command(self) -> None:
         running = asyncio.create_task(self.shared.exec(["sleep", "876543"]))
 
         async def there() -> bool:
@@ -86,7 +86,7 @@ class CommandChecks(Conformance):
         await self.nothing_runs("876543")
 
     @check(Capability.EXEC)
-    async def test_exec_tells_output_as_it_comes(self) -> None:
+    async def test_exec_reports_output_as_it_arrives(self) -> None:
         came = asyncio.Event()
         pieces: list[tuple[str, bytes]] = []
 
@@ -105,7 +105,7 @@ class CommandChecks(Conformance):
         assert pieces[1:] == [("stderr", b"last\n")]
 
     @check(Capability.EXEC)
-    async def test_exec_keeps_so_much_and_tells_how_much_more_there_was(self) -> None:
+    async def test_exec_keeps_max_bytes_and_counts_the_rest(self) -> None:
         seen = 0
 
         def count(lane: str, data: bytes) -> None:
@@ -119,7 +119,7 @@ class CommandChecks(Conformance):
         assert result.truncated == 300_000
 
     @check(Capability.EXEC)
-    async def test_many_commands_at_once_are_not_mixed_up(self) -> None:
+    async def test_concurrent_commands_keep_their_results_apart(self) -> None:
         commands = [self.shared.exec(["sh", "-c", f"echo {i}; exit {i}"]) for i in range(6)]
         results = await asyncio.gather(*commands)
         assert [(r.exit_code, r.stdout) for r in results] == [
@@ -127,7 +127,7 @@ class CommandChecks(Conformance):
         ]
 
     @check(Capability.EXEC)
-    async def test_exec_where_nothing_runs(self) -> None:
+    async def test_exec_needs_a_running_container(self) -> None:
         async with self.created() as container:
             with pytest.raises(BackendError):
                 await container.exec(["true"])

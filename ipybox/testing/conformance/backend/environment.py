@@ -20,13 +20,13 @@ VALUES = {
 
 class EnvironmentChecks(Conformance):
     @check()
-    async def test_variables_arrive_as_they_are(self) -> None:
+    async def test_variables_arrive_unchanged(self) -> None:
         async with self.started(env=VALUES) as container:
             code = f"import os; print(ascii({{n: os.environ.get(n) for n in {list(VALUES)!r}}}))"
             assert await self.python(code, on=container) == f"{VALUES!a}\n"
 
     @check()
-    async def test_many_and_long_variables(self) -> None:
+    async def test_many_and_long_variables_arrive(self) -> None:
         env = {f"MANY_{number}": str(number) for number in range(200)} | {"LONG": "x" * 60_000}
         async with self.started(env=env) as container:
             code = """
@@ -37,7 +37,7 @@ class EnvironmentChecks(Conformance):
             assert await self.python(code, on=container) == f"{sum(range(200))} 60000\n"
 
     @check()
-    async def test_the_hosts_own_variables_stay_out(self) -> None:
+    async def test_host_variables_do_not_reach_the_code(self) -> None:
         os.environ["IPYBOX_SUITE_HOST"] = "of the host"
         try:
             async with self.started() as container:
@@ -47,7 +47,7 @@ class EnvironmentChecks(Conformance):
             del os.environ["IPYBOX_SUITE_HOST"]
 
     @check()
-    async def test_one_containers_variables_are_not_anothers(self) -> None:
+    async def test_variables_do_not_reach_other_containers(self) -> None:
         async with self.started(env={"IPYBOX_SUITE_OWN": "1"}):
             code = "import os; print(os.environ.get('IPYBOX_SUITE_OWN'))"
             assert await self.python(code) == "None\n"

@@ -13,14 +13,14 @@ import pytest
 from ipybox.backend import Capability
 from ipybox.errors import GuaranteeError
 from ipybox.spec.status import CONCERNS, Concern
-from ipybox.testing.conformance.backend.inside import STATUS, status_of
+from ipybox.testing.conformance.backend.probes import STATUS, status_of
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check
 
 
 class GuaranteeChecks(Conformance):
     @check()
-    async def test_isolation_is_told(self) -> None:
+    async def test_isolation_matches_the_capability(self) -> None:
         isolates = Capability.ISOLATION in self.capabilities
         assert (self.shared.guarantees.isolation != "none") == isolates
 
@@ -30,7 +30,7 @@ class GuaranteeChecks(Conformance):
         assert set(self.shared.guarantees.details) <= set(CONCERNS)
 
     @check()
-    async def test_without_isolation_nothing_is_pretended_and_strict_refuses(self) -> None:
+    async def test_without_isolation_nothing_is_enforced_and_strict_refuses(self) -> None:
         if Capability.ISOLATION in self.capabilities:
             return  # what it enforces is judged below
         assert "enforced" not in self.shared.guarantees.details.values()
@@ -39,26 +39,26 @@ class GuaranteeChecks(Conformance):
                 pass
 
     @check(Capability.ISOLATION)
-    async def test_the_user_is_none_with_power_or_that_is_told(self) -> None:
+    async def test_user_is_unprivileged_or_reported(self) -> None:
         await self._judge("user", "root", lambda found: found["Uid"] != "0")
 
     @check(Capability.ISOLATION)
-    async def test_there_are_no_capabilities_or_that_is_told(self) -> None:
+    async def test_capabilities_are_dropped_or_reported(self) -> None:
         def none(found: dict[str, str]) -> bool:
             return all(int(found[f"Cap{kind}"], 16) == 0 for kind in ("Eff", "Prm", "Inh", "Amb"))
 
         await self._judge("capabilities", "capabilities", none)
 
     @check(Capability.ISOLATION)
-    async def test_no_privileges_can_be_gained_or_that_is_told(self) -> None:
+    async def test_privileges_cannot_be_gained_or_are_reported(self) -> None:
         await self._judge("privileges", "no_new_privs", lambda found: found["NoNewPrivs"] == "1")
 
     @check(Capability.ISOLATION)
-    async def test_system_calls_are_filtered_or_that_is_told(self) -> None:
+    async def test_system_calls_are_filtered_or_reported(self) -> None:
         await self._judge("system calls", "seccomp", lambda found: found["Seccomp"] == "2")
 
     @check(Capability.ISOLATION)
-    async def test_the_probe_is_true(self) -> None:
+    async def test_probe_matches_what_the_code_sees(self) -> None:
         found = status_of(await self.python(STATUS))
         probe = self.shared.guarantees.probe
         assert probe is not None
@@ -68,13 +68,13 @@ class GuaranteeChecks(Conformance):
         assert probe.seccomp == int(found["Seccomp"])
 
     @check(Capability.ISOLATION)
-    async def test_the_hosts_files_are_out_of_reach(self, tmp_path: Path) -> None:
+    async def test_host_files_are_out_of_reach(self, tmp_path: Path) -> None:
         (tmp_path / "secret").write_text("of the host")
         code = f"import os; print(os.path.exists({str(tmp_path / 'secret')!r}))"
         assert await self.python(code) == "False\n"
 
     @check(Capability.ISOLATION)
-    async def test_the_hosts_processes_are_out_of_sight(self) -> None:
+    async def test_host_processes_are_out_of_sight(self) -> None:
         mark = secrets.token_hex(8)
         waits = "import sys; sys.stdin.read()"
         process = await asyncio.create_subprocess_exec(
@@ -98,14 +98,14 @@ class GuaranteeChecks(Conformance):
             await process.wait()
 
     @check(Capability.USER)
-    async def test_the_user_asked_for_runs_the_code(self) -> None:
+    async def test_requested_user_runs_the_code(self) -> None:
         async with self.started(user="4242:4343") as container:
             code = "import os; print(os.getuid(), os.getgid())"
             assert await self.python(code, on=container) == "4242 4343\n"
             assert container.guarantees.details["user"] == "enforced"
 
     @check(Capability.READ_ONLY_ROOT)
-    async def test_a_read_only_root_can_be_written_to_in_three_places(self) -> None:
+    async def test_read_only_root_is_writable_in_three_folders_only(self) -> None:
         code = """
             import os, pathlib
             for folder in ("/", "/etc", "/usr", "/opt", "/app", "/tmp", os.path.expanduser("~")):
@@ -120,7 +120,7 @@ class GuaranteeChecks(Conformance):
             assert container.guarantees.details["root file system"] == "enforced"
 
     @check(Capability.ENGINE_INIT)
-    async def test_an_init_of_the_engines_is_process_1(self) -> None:
+    async def test_engine_init_is_process_1(self) -> None:
         code = "print(b'ipybox_runtime' in open('/proc/1/cmdline', 'rb').read().split(b'\\0')[:4])"
         async with self.started(engine_init=True) as container:
             assert await self.python(code, on=container) == "False\n"

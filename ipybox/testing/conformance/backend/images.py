@@ -22,7 +22,7 @@ LABEL = """a "quote", a $HOME, a \\ and an 'é'"""
 
 class ImageChecks(Conformance):
     @check(Capability.IMAGES)
-    async def test_an_image_is_found_by_name_and_by_id(self) -> None:
+    async def test_image_is_found_by_name_and_by_id(self) -> None:
         image = await self.subject.image(self.tag)
         assert image is not None
         assert PROTOCOL_LABEL in image.labels
@@ -32,7 +32,7 @@ class ImageChecks(Conformance):
         assert by_id is not None and by_id.id == image.id
 
     @check(Capability.IMAGES)
-    async def test_an_image_that_is_not_there_is_none(self) -> None:
+    async def test_unknown_image_is_none(self) -> None:
         assert await self.subject.image(NOWHERE) is None
 
     @check(Capability.IMAGES)
@@ -45,19 +45,19 @@ class ImageChecks(Conformance):
         assert abs(listed.created - image.created) < 2
 
     @check(Capability.IMAGES)
-    async def test_a_pull_from_nowhere_is_told(self) -> None:
+    async def test_failed_pull_raises_image_not_found_error(self) -> None:
         with pytest.raises(ImageNotFoundError, match=NOWHERE):
             async for _ in self.subject.pull(NOWHERE):
                 pass
 
     @check(Capability.IMAGES)
-    async def test_a_container_of_an_image_that_is_not_there_is_told(self) -> None:
+    async def test_start_of_an_unknown_image_raises_image_not_found_error(self) -> None:
         with pytest.raises(ImageNotFoundError):
             async with self.started(tag=NOWHERE):
                 pass
 
     @check(Capability.IMAGES)
-    async def test_an_image_is_built_with_its_names_and_labels(self) -> None:
+    async def test_build_gives_the_image_its_names_and_labels(self) -> None:
         async with self._context("COPY one.txt /one.txt") as context:
             events = await self._build(context)
             assert events[-1].kind == "done"
@@ -73,7 +73,7 @@ class ImageChecks(Conformance):
                 assert await self.python(code, on=container) == "one\n"
 
     @check(Capability.IMAGES)
-    async def test_an_image_goes_with_its_last_name(self) -> None:
+    async def test_image_is_removed_with_its_last_name(self) -> None:
         async with self._context("COPY one.txt /two.txt") as context:
             image_id = (await self._build(context))[-1].text
             first, second = context.tags
@@ -84,12 +84,12 @@ class ImageChecks(Conformance):
             assert await self.subject.image(image_id) is None
 
     @check(Capability.IMAGES)
-    async def test_removing_an_image_that_is_not_there_is_told(self) -> None:
+    async def test_removal_of_an_unknown_image_raises_image_not_found_error(self) -> None:
         with pytest.raises(ImageNotFoundError):
             await self.subject.remove_image(NOWHERE)
 
     @check(Capability.IMAGES)
-    async def test_a_step_that_fails_is_told_with_its_output(self) -> None:
+    async def test_failed_build_step_is_reported_with_its_output(self) -> None:
         async with self._context("RUN echo before; echo what went wrong >&2; exit 3") as context:
             with pytest.raises(ImageBuildError) as caught:
                 await self._build(context)
@@ -97,13 +97,13 @@ class ImageChecks(Conformance):
             assert [await self.subject.image(tag) for tag in context.tags] == [None, None]
 
     @check(Capability.IMAGES)
-    async def test_a_base_that_is_not_there_is_told(self) -> None:
+    async def test_build_on_an_unknown_base_raises_image_build_error(self) -> None:
         async with self._context("", base=NOWHERE) as context:
             with pytest.raises(ImageBuildError):
                 await self._build(context)
 
     @check(Capability.IMAGES)
-    async def test_a_build_that_is_broken_off_makes_no_image(self) -> None:
+    async def test_abandoned_build_leaves_no_image(self) -> None:
         async with self._context("RUN echo up && sleep 20") as context:
             async with aclosing(self.subject.build(context)) as events:  # type: ignore[type-var]  # a generator, as all of them are
                 async for event in events:

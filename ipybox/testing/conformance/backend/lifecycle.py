@@ -14,23 +14,23 @@ from ipybox.testing.conformance.checks import check
 
 class LifecycleChecks(Conformance):
     @check()
-    async def test_capabilities_are_those_of_the_backend(self) -> None:
+    async def test_declared_capabilities_match_the_backend(self) -> None:
         assert self.subject.capabilities == self.capabilities
 
     @check()
-    async def test_availability_is_told_soon_and_again(self) -> None:
+    async def test_availability_answers_soon_and_repeatedly(self) -> None:
         async with asyncio.timeout(SOON_SECONDS):
             found = [await self.subject.availability() for _ in range(3)]
         assert all(state.ready and state.version for state in found)
 
     @check()
-    async def test_entering_and_leaving_it_again_closes_nothing_in_use(self) -> None:
+    async def test_nested_entry_of_the_backend_closes_nothing_in_use(self) -> None:
         async with self.subject as entered:
             assert entered is self.subject
         assert await self.python("print(1)") == "1\n"
 
     @check()
-    async def test_no_endpoint_before_the_start_and_after_the_end(self) -> None:
+    async def test_endpoint_is_none_unless_running(self) -> None:
         async with self.created() as container:
             assert container.endpoint is None
             endpoint = await container.start()
@@ -39,7 +39,7 @@ class LifecycleChecks(Conformance):
             assert container.endpoint is None
 
     @check()
-    async def test_the_gateway_answers_when_the_start_returns(self) -> None:
+    async def test_gateway_answers_when_start_returns(self) -> None:
         spec = self.spec()
         container = await self.subject.create(spec)
         try:
@@ -52,7 +52,7 @@ class LifecycleChecks(Conformance):
             await container.kill()
 
     @check()
-    async def test_the_id_is_known_before_the_start_and_its_own(self) -> None:
+    async def test_id_is_unique_and_known_before_start(self) -> None:
         async with self.created() as first, self.created() as second:
             assert first.id and second.id
             assert first.id != second.id
@@ -66,7 +66,7 @@ class LifecycleChecks(Conformance):
                 assert first.id == early
 
     @check()
-    async def test_each_container_has_files_of_its_own(self) -> None:
+    async def test_containers_do_not_share_files(self) -> None:
         async with self.started() as other:
             await self.python("open('mine', 'w').close()", on=other)
             look = "import os; print(os.path.exists('mine'))"
@@ -74,7 +74,7 @@ class LifecycleChecks(Conformance):
             assert await self.python(look) == "False\n"
 
     @check()
-    async def test_code_can_write_where_programs_expect_it(self) -> None:
+    async def test_work_home_and_temporary_folders_are_writable(self) -> None:
         code = """
             import os, tempfile
             for folder in (os.getcwd(), os.path.expanduser("~"), tempfile.gettempdir()):
@@ -85,21 +85,21 @@ class LifecycleChecks(Conformance):
         assert await self.python(code) == "written\n"
 
     @check()
-    async def test_a_start_that_takes_too_long_is_given_up(self) -> None:
+    async def test_start_fails_after_start_timeout(self) -> None:
         async with self.created(start_timeout=0.05) as container:
             with pytest.raises(ContainerStartError, match="start_timeout"):
                 await container.start()
         assert container.endpoint is None
 
     @check()
-    async def test_what_the_runtime_refuses_is_told(self) -> None:
+    async def test_start_reports_what_the_runtime_refuses(self) -> None:
         # The runtime wants a longer one: this is how a start fails in every engine.
         async with self.created(token="short") as container:
             with pytest.raises(ContainerStartError, match="32 characters"):
                 await container.start()
 
     @check()
-    async def test_a_container_that_dies_while_it_starts_is_told_with_its_log(self) -> None:
+    async def test_start_reports_the_log_of_a_container_that_exits(self) -> None:
         async with self.created(env={"PYTHONHOME": "/nowhere"}) as container:
             # No interpreter starts with that; it says so, and it is not waited for any more.
             async with asyncio.timeout(SOON_SECONDS):

@@ -8,7 +8,7 @@ from ipybox.backend import Capability, Container
 from ipybox.errors import GuaranteeError, IpyboxError
 from ipybox.spec.resources import DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, Resources
 from ipybox.spec.status import Concern
-from ipybox.testing.conformance.backend.inside import BURN, MEMORY_LIMIT, THREADS
+from ipybox.testing.conformance.backend.probes import BURN, MEMORY_LIMIT, THREADS
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check
 
@@ -34,39 +34,39 @@ def held_or_told(container: Container, limit: str, held: bool) -> None:
 
 class LimitChecks(Conformance):
     @check(Capability.RESOURCES)
-    async def test_memory_is_limited(self) -> None:
+    async def test_memory_is_limited_or_reported(self) -> None:
         async with self.started(resources=Resources(memory_bytes=400 * MEBIBYTE)) as container:
             found = int(await self.python(MEMORY_LIMIT, on=container))
             held_or_told(container, "memory_bytes", found <= 400 * MEBIBYTE * ROUNDING)
 
     @check(Capability.RESOURCES)
-    async def test_processes_are_limited(self) -> None:
+    async def test_processes_are_limited_or_reported(self) -> None:
         async with self.started(resources=Resources(pids=100)) as container:
             count = int(await self.python(THREADS.format(most=150), on=container))
             held_or_told(container, "pids", count < 100)
 
     @check(Capability.RESOURCES)
-    async def test_processor_time_is_limited(self) -> None:
+    async def test_processor_time_is_limited_or_reported(self) -> None:
         async with self.started(resources=Resources(cpus=0.25)) as container:
             used = float(await self.python(BURN.format(seconds=2), on=container))
             held_or_told(container, "cpus", used < 2 * 0.25 * 1.5)
 
     @check(Capability.RESOURCES)
-    async def test_shared_memory_is_limited(self) -> None:
+    async def test_shared_memory_is_limited_or_reported(self) -> None:
         code = "import shutil; print(shutil.disk_usage('/dev/shm').total)"
         async with self.started(resources=Resources(shm_bytes=24 * MEBIBYTE)) as container:
             found = int(await self.python(code, on=container))
             held_or_told(container, "shm_bytes", found == 24 * MEBIBYTE)
 
     @check(Capability.RESOURCES)
-    async def test_open_files_are_limited(self) -> None:
+    async def test_open_files_are_limited_or_reported(self) -> None:
         code = "import resource; print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
         async with self.started(resources=Resources(open_files=600)) as container:
             soft, hard = map(int, (await self.python(code, on=container)).split())
             held_or_told(container, "open_files", soft <= 600 and hard <= 600)
 
     @check(Capability.RESOURCES)
-    async def test_there_are_limits_where_none_was_asked_for(self) -> None:
+    async def test_default_limits_apply_or_are_reported(self) -> None:
         memory = int(await self.python(MEMORY_LIMIT))
         held_or_told(self.shared, "memory_bytes", memory <= DEFAULT_MEMORY_BYTES * ROUNDING)
         probe = self.shared.guarantees.probe
@@ -74,13 +74,13 @@ class LimitChecks(Conformance):
         held_or_told(self.shared, "pids", probe.pids is not None and probe.pids <= DEFAULT_PIDS)
 
     @check(Capability.RESOURCES, Capability.STATS)
-    async def test_stats_tell_the_limit_of_memory(self) -> None:
+    async def test_stats_report_the_memory_limit(self) -> None:
         async with self.started(resources=Resources(memory_bytes=400 * MEBIBYTE)) as container:
             limit = (await container.stats()).memory_limit_bytes
             held_or_told(container, "memory_bytes", limit == 400 * MEBIBYTE)
 
     @check(Capability.RESOURCES)
-    async def test_strict_starts_where_all_is_enforced_and_refuses_where_not(self) -> None:
+    async def test_strict_starts_only_if_all_limits_are_enforced(self) -> None:
         limits = Resources(memory_bytes=400 * MEBIBYTE, pids=200, cpus=1.0)
         async with self.started(resources=limits) as container:
             unmet = container.guarantees.unmet
@@ -92,7 +92,7 @@ class LimitChecks(Conformance):
                 await container.start()
 
     @check(Capability.RESOURCES)
-    async def test_strict_refuses_a_limit_that_nobody_can_hold(self) -> None:
+    async def test_strict_refuses_a_limit_that_cannot_be_enforced(self) -> None:
         """More memory than there can be is no limit: it has to be told as not enforced."""
         limits = Resources(memory_bytes=MORE_THAN_THERE_IS)
         async with self.created(resources=limits) as container:

@@ -26,7 +26,7 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 
 class PortChecks(Conformance):
     @check(Capability.FIXED_PORT)
-    async def test_a_fixed_port_is_used_and_free_again(self) -> None:
+    async def test_fixed_port_is_used_and_free_again(self) -> None:
         port = _free_port()
         for _ in range(2):
             async with self.started(port=port) as container:
@@ -34,14 +34,14 @@ class PortChecks(Conformance):
                 assert container.endpoint.port == port
 
     @check(Capability.FIXED_PORT)
-    async def test_a_port_that_another_program_has_is_told(self) -> None:
+    async def test_port_of_another_program_raises_port_taken_error(self) -> None:
         with _listening() as port:
             async with self.created(port=port) as container:
                 with pytest.raises(PortTakenError, match=str(port)):
                     await container.start()
 
     @check(Capability.FIXED_PORT)
-    async def test_a_port_that_another_container_has_is_told(self) -> None:
+    async def test_port_of_another_container_raises_port_taken_error(self) -> None:
         port = _free_port()
         async with self.started(port=port) as first:
             async with self.created(port=port) as second:
@@ -50,7 +50,7 @@ class PortChecks(Conformance):
             assert await self.python("print(1)", on=first) == "1\n"
 
     @check(Capability.PORTS)
-    async def test_a_further_port_leads_into_the_container(self) -> None:
+    async def test_published_port_leads_into_the_container(self) -> None:
         async with self.created(ports=(Port(container_port=8000),)) as container:
             assert container.ports == {}
             await container.start()
@@ -59,7 +59,7 @@ class PortChecks(Conformance):
             assert container.ports == {}
 
     @check(Capability.PORTS)
-    async def test_a_further_port_has_the_number_asked_for(self) -> None:
+    async def test_published_port_has_the_requested_number(self) -> None:
         port = _free_port()
         wanted = Port(container_port=8000, host_port=port)
         async with self.started(ports=(wanted,)) as container:
@@ -67,7 +67,7 @@ class PortChecks(Conformance):
             await self._use(container, port)
 
     @check(Capability.PORTS)
-    async def test_a_further_port_that_is_taken_is_told(self) -> None:
+    async def test_taken_published_port_raises_port_taken_error(self) -> None:
         with _listening() as port:
             wanted = Port(container_port=8000, host_port=port)
             async with self.created(ports=(wanted,)) as container:

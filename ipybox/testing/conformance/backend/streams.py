@@ -18,7 +18,7 @@ NOT_STARTED = (126, 127)
 
 class StreamChecks(CommandChecks):
     @check(Capability.EXEC)
-    async def test_a_stream_goes_both_ways_at_once(self) -> None:
+    async def test_stream_reads_and_writes_at_once(self) -> None:
         data = os.urandom(500_000)
         async with await self.shared.open_stream(["cat"]) as stream:
             await stream.write(b"ping")
@@ -39,7 +39,7 @@ class StreamChecks(CommandChecks):
             assert await stream.exit_code() == 0
 
     @check(Capability.EXEC)
-    async def test_a_stream_tells_the_exit_code(self) -> None:
+    async def test_stream_returns_the_exit_code(self) -> None:
         async with await self.shared.open_stream(["sh", "-c", "cat; exit 7"]) as stream:
             ending = asyncio.create_task(stream.exit_code())
             assert not (await asyncio.wait([ending], timeout=0.3))[0]
@@ -48,7 +48,7 @@ class StreamChecks(CommandChecks):
             assert await ending == 7
 
     @check(Capability.EXEC)
-    async def test_a_stream_is_standard_output_alone(self) -> None:
+    async def test_stream_returns_standard_output_only(self) -> None:
         async with await self.shared.open_stream(["sh", "-c", "echo no >&2; echo yes"]) as stream:
             found = b""
             while piece := await stream.read():
@@ -56,7 +56,7 @@ class StreamChecks(CommandChecks):
             assert found == b"yes\n"
 
     @check(Capability.EXEC)
-    async def test_closing_a_stream_ends_its_command(self) -> None:
+    async def test_closing_a_stream_kills_its_command(self) -> None:
         stream = await self.shared.open_stream(["sh", "-c", "echo up; exec sleep 765432"])
         assert await stream.read() == b"up\n"
         await stream.aclose()
@@ -66,7 +66,7 @@ class StreamChecks(CommandChecks):
             await stream.write(b"x")
 
     @check(Capability.EXEC)
-    async def test_a_cancelled_read_loses_nothing(self) -> None:
+    async def test_cancelled_read_loses_nothing(self) -> None:
         async with await self.shared.open_stream(["cat"]) as stream:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.2):
@@ -76,7 +76,7 @@ class StreamChecks(CommandChecks):
                 assert await stream.read() == b"still there"
 
     @check(Capability.EXEC)
-    async def test_writing_waits_for_who_does_not_read(self) -> None:
+    async def test_write_waits_for_the_command_to_read(self) -> None:
         async with await self.shared.open_stream(["sleep", "654321"]) as stream:
 
             async def flood() -> None:
@@ -90,7 +90,7 @@ class StreamChecks(CommandChecks):
             assert not done, "200 MB were taken by a command that reads nothing"
 
     @check(Capability.EXEC)
-    async def test_a_stream_of_what_is_not_there(self) -> None:
+    async def test_stream_of_an_unknown_program_fails(self) -> None:
         async with asyncio.timeout(SOON_SECONDS):
             try:
                 async with await self.shared.open_stream(["/no/such/program"]) as stream:

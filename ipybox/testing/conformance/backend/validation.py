@@ -46,9 +46,9 @@ ASKS: dict[Capability, dict[str, Any]] = {
 """What a spec asks for that needs a capability."""
 
 
-class RefusalChecks(Conformance):
+class ValidationChecks(Conformance):
     @check()
-    async def test_what_can_not_be_right_is_refused(self) -> None:
+    async def test_invalid_arguments_start_nothing(self) -> None:
         for options in BAD:
             with pytest.raises(InvalidArgumentError):
                 async with self.running(**options):
@@ -56,7 +56,7 @@ class RefusalChecks(Conformance):
             assert await self.leftovers() == [], options
 
     @check()
-    async def test_what_it_lacks_is_refused_before_anything_is_done(self) -> None:
+    async def test_unsupported_options_are_refused_before_any_effect(self) -> None:
         for capability, options in ASKS.items():
             if capability not in self.capabilities:
                 with pytest.raises(UnsupportedError):
@@ -65,7 +65,7 @@ class RefusalChecks(Conformance):
         assert "never-made" not in os.listdir()
 
     @check()
-    async def test_calls_that_it_lacks_say_so(self) -> None:
+    async def test_unsupported_calls_raise_unsupported_error(self) -> None:
         lacking = set(Capability) - self.capabilities
         context = BuildContext(recipe="x", files={}, tags=("x",), labels={}, content_hash="0" * 64)
         shared, subject = self.shared, self.subject
@@ -91,19 +91,19 @@ class RefusalChecks(Conformance):
                     await call()
 
     @check(Capability.USER)
-    async def test_a_user_that_is_not_there_is_told(self) -> None:
+    async def test_unknown_user_raises_backend_error(self) -> None:
         async with self.created(user="no-such-user") as container:
             with pytest.raises(BackendError):
                 await container.start()
 
     @check(Capability.RUNTIMES)
-    async def test_a_runtime_that_is_not_there_is_told(self) -> None:
+    async def test_unknown_runtime_raises_backend_error(self) -> None:
         async with self.created(runtime="no-such-runtime") as container:
             with pytest.raises(BackendError, match="no-such-runtime"):
                 await container.start()
 
     @check(Capability.GPUS)
-    async def test_gpus_are_there_or_that_is_told(self) -> None:
+    async def test_gpus_are_there_or_raise_backend_error(self) -> None:
         look = "import glob; print(bool(glob.glob('/dev/nvidia*') + glob.glob('/dev/dri/*')))"
         async with self.created(gpus="all") as container:
             try:

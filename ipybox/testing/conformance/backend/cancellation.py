@@ -71,9 +71,9 @@ def points(count: int) -> list[int]:
     return sorted({1 + round(i * (count - 1) / (POINTS - 1)) for i in range(POINTS)})
 
 
-class CancelChecks(CommandChecks):
+class CancellationChecks(CommandChecks):
     @check(seconds=SECONDS)
-    async def test_a_start_cancelled_at_any_await_leaves_nothing(self) -> None:
+    async def test_start_cancelled_at_any_await_leaves_nothing(self) -> None:
         async def start(at: int | None) -> int:
             container = await self.subject.create(self.spec())
             try:
@@ -85,7 +85,7 @@ class CancelChecks(CommandChecks):
         await self._at_each(start)
 
     @check(seconds=SECONDS)
-    async def test_a_run_cancelled_at_any_await_leaves_nothing(self, tmp_path: Path) -> None:
+    async def test_run_cancelled_at_any_await_leaves_nothing(self, tmp_path: Path) -> None:
         """Through the library, where nobody calls ``kill`` but itself."""
         binds = {str(tmp_path): "x"} if Capability.BINDS in self.capabilities else None
 
@@ -101,7 +101,7 @@ class CancelChecks(CommandChecks):
         await self._at_each(run)
 
     @check(seconds=SECONDS)
-    async def test_a_kill_cancelled_at_any_await_can_be_called_again(self) -> None:
+    async def test_kill_cancelled_at_any_await_can_be_repeated(self) -> None:
         async def kill(at: int | None) -> int:
             async with self.started() as container:
                 return await interrupted_at(container.kill(), at)
@@ -109,7 +109,7 @@ class CancelChecks(CommandChecks):
         await self._at_each(kill)
 
     @check(seconds=SECONDS)
-    async def test_a_stop_cancelled_at_any_await_leaves_nothing(self) -> None:
+    async def test_stop_cancelled_at_any_await_leaves_nothing(self) -> None:
         """Through the library, which ends it then without asking."""
 
         async def stop(at: int | None) -> int:
@@ -122,7 +122,7 @@ class CancelChecks(CommandChecks):
         await self._at_each(stop)
 
     @check(Capability.ATTACH)
-    async def test_an_attach_cancelled_at_any_await_does_no_harm(self) -> None:
+    async def test_attach_cancelled_at_any_await_does_no_harm(self) -> None:
         async def attach(at: int | None) -> int:
             async def hold() -> None:
                 attached = await self.subject.attach(self.shared.id)
@@ -134,7 +134,7 @@ class CancelChecks(CommandChecks):
         assert await self.python("print(1)") == "1\n"
 
     @check(Capability.EXEC)
-    async def test_a_command_cancelled_at_any_await_is_ended(self) -> None:
+    async def test_exec_cancelled_at_any_await_kills_its_command(self) -> None:
         async def command(at: int | None) -> int:
             work = self.shared.exec(["sh", "-c", "sleep 0.2; exec sleep 543210"], timeout=0.5)
             try:

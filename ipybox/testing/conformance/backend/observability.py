@@ -10,7 +10,7 @@ import pytest
 from ipybox.backend import Capability, Container
 from ipybox.client import ExecutionClient
 from ipybox.errors import BackendError
-from ipybox.testing.conformance.backend.inside import BURN
+from ipybox.testing.conformance.backend.probes import BURN
 from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
 from ipybox.testing.conformance.checks import check
 
@@ -18,9 +18,9 @@ MEBIBYTE = 1024 * 1024
 GROWN_BYTES = 150 * MEBIBYTE
 
 
-class WatchingChecks(Conformance):
+class ObservabilityChecks(Conformance):
     @check(Capability.STATS)
-    async def test_stats_are_of_a_gateway_and_a_kernel(self) -> None:
+    async def test_stats_fit_a_gateway_and_a_kernel(self) -> None:
         stats = await self.shared.stats()
         assert 0 < stats.cpu_seconds < 3600
         assert 10 * MEBIBYTE < stats.memory_bytes < 1024 * MEBIBYTE
@@ -43,7 +43,7 @@ class WatchingChecks(Conformance):
             assert (await self.shared.stats()).memory_bytes - before > GROWN_BYTES * 0.8
 
     @check(Capability.STATS)
-    async def test_stats_where_nothing_runs(self) -> None:
+    async def test_stats_need_a_running_container(self) -> None:
         async with self.created() as container:
             with pytest.raises(BackendError):
                 await container.stats()
@@ -53,7 +53,7 @@ class WatchingChecks(Conformance):
                 await container.stats()
 
     @check(Capability.PAUSE)
-    async def test_pause_freezes_it_and_unpause_loses_nothing(self) -> None:
+    async def test_pause_freezes_and_unpause_loses_nothing(self) -> None:
         async with self.started() as container:
             endpoint = container.endpoint
             assert endpoint is not None
@@ -68,7 +68,7 @@ class WatchingChecks(Conformance):
                 assert (await client.execute("print(x + 1)")).stdout == "42\n"
 
     @check(Capability.PAUSE)
-    async def test_kill_of_a_paused_container(self) -> None:
+    async def test_paused_container_can_be_killed(self) -> None:
         async with self.started() as container:
             await container.pause()
             await container.kill()
@@ -77,7 +77,7 @@ class WatchingChecks(Conformance):
         assert await self.leftovers() == []
 
     @check(Capability.PAUSE)
-    async def test_stop_of_a_paused_container(self) -> None:
+    async def test_paused_container_can_be_stopped(self) -> None:
         async with self.started() as container:
             await container.pause()
             async with asyncio.timeout(SOON_SECONDS):
@@ -85,7 +85,7 @@ class WatchingChecks(Conformance):
         assert await self.leftovers() == []
 
     @check(Capability.PAUSE, Capability.ATTACH)
-    async def test_a_paused_container_is_one_that_runs(self) -> None:
+    async def test_paused_container_counts_as_running(self) -> None:
         async with self.started() as container:
             await container.pause()
             waiting = asyncio.create_task(container.wait())
@@ -96,7 +96,7 @@ class WatchingChecks(Conformance):
             assert await self.python("print(1)", on=container) == "1\n"
 
     @check(Capability.PAUSE, Capability.LEASES)
-    async def test_a_lease_stands_still_in_a_pause(self) -> None:
+    async def test_pause_suspends_the_lease(self) -> None:
         async with self.running(lease=6.0) as container:
             await container.pause()
             ending = asyncio.create_task(container.wait())
@@ -104,7 +104,7 @@ class WatchingChecks(Conformance):
             await container.unpause()
             assert not (await asyncio.wait([ending], timeout=0.5))[0]
             ending.cancel()
-            assert await self.python("print(1)", on=container._current()) == "1\n"
+            assert await self.python("print(1)", on=container.container) == "1\n"
 
 
 async def _answers(container: Container, *, within: float) -> bool:

@@ -10,14 +10,14 @@ import pytest
 from ipybox.backend import Capability
 from ipybox.container import ExecutionContainer
 from ipybox.errors import ContainerNotFoundError, NameTakenError
-from ipybox.testing.conformance.backend.inside import GATEWAY
+from ipybox.testing.conformance.backend.probes import GATEWAY
 from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
 from ipybox.testing.conformance.checks import check
 
 
 class AttachChecks(Conformance):
     @check(Capability.ATTACH)
-    async def test_attach_by_id_and_by_name(self) -> None:
+    async def test_attach_takes_an_id_or_a_name(self) -> None:
         for known in (self.shared.id, self._shared_name):
             attached = await self.subject.attach(known)
             try:
@@ -28,7 +28,7 @@ class AttachChecks(Conformance):
                 await attached.detach()
 
     @check(Capability.ATTACH)
-    async def test_what_is_attached_has_the_same_guarantees(self) -> None:
+    async def test_attach_reports_the_same_guarantees(self) -> None:
         attached = await self.subject.attach(self.shared.id)
         try:
             found, known = attached.guarantees, self.shared.guarantees
@@ -42,18 +42,18 @@ class AttachChecks(Conformance):
             await attached.detach()
 
     @check(Capability.ATTACH)
-    async def test_who_lets_go_of_it_lets_it_run_on(self) -> None:
+    async def test_detach_leaves_the_container_running(self) -> None:
         name = self.new_name()
         first = ExecutionContainer(self.tag, backend=self.subject, name=name)
         await first.run()
         await first.detach()
         async with ExecutionContainer.attach(name, backend=self.subject) as again:
-            assert await self.python("print(1)", on=again._current()) == "1\n"
+            assert await self.python("print(1)", on=again.container) == "1\n"
         assert name in await self.existing()
         await self.subject.remove(name)
 
     @check(Capability.ATTACH)
-    async def test_kill_by_who_is_attached_ends_it_for_all(self) -> None:
+    async def test_kill_after_attach_stops_the_container_for_all(self) -> None:
         async with self.started() as container:
             waiting = asyncio.create_task(container.wait())
             attached = await self.subject.attach(container.id)
@@ -63,7 +63,7 @@ class AttachChecks(Conformance):
                 await waiting
 
     @check(Capability.ATTACH)
-    async def test_who_is_attached_learns_of_its_end(self) -> None:
+    async def test_attached_container_reports_its_exit(self) -> None:
         async with self.started() as container:
             attached = await self.subject.attach(container.id)
             waiting = asyncio.create_task(attached.wait())
@@ -74,7 +74,7 @@ class AttachChecks(Conformance):
             await attached.detach()
 
     @check(Capability.ATTACH)
-    async def test_what_is_not_there_is_told(self) -> None:
+    async def test_unknown_container_raises_container_not_found_error(self) -> None:
         async with self.started() as ended:
             pass
         for unknown in ("no-such-container", ended.id):
@@ -86,7 +86,7 @@ class AttachChecks(Conformance):
                 await self.subject.remove(unknown)
 
     @check(Capability.ATTACH)
-    async def test_the_list_tells_what_there_is(self) -> None:
+    async def test_list_reports_running_containers(self) -> None:
         name = self.new_name()
         async with self.started(name=name) as container:
             (info,) = [info for info in await self.subject.list() if info.name == name]
@@ -98,7 +98,7 @@ class AttachChecks(Conformance):
         assert name not in await self.existing()
 
     @check(Capability.ATTACH, Capability.LABELS)
-    async def test_labels_are_listed(self) -> None:
+    async def test_list_reports_labels(self) -> None:
         labels = {"team": "x y", "empty": "", "a.b/c-d": "é=1,2"}
         name = self.new_name()
         async with self.started(name=name, labels=labels):
@@ -106,7 +106,7 @@ class AttachChecks(Conformance):
             assert labels.items() <= info.labels.items()
 
     @check(Capability.ATTACH)
-    async def test_the_log_of_a_container_by_its_name(self) -> None:
+    async def test_logs_are_found_by_name_and_by_id(self) -> None:
         name = self.new_name()
         code = f"""{GATEWAY}
 with open(f"/proc/{{gateway()}}/fd/2", "w") as log:
@@ -122,7 +122,7 @@ with open(f"/proc/{{gateway()}}/fd/2", "w") as log:
             assert list(await self.subject.logs(container.id, tail=1)) == ["second"]
 
     @check(Capability.ATTACH)
-    async def test_remove_ends_a_container(self) -> None:
+    async def test_remove_stops_the_container(self) -> None:
         async with self.started() as container:
             waiting = asyncio.create_task(container.wait())
             results = await asyncio.gather(
@@ -136,7 +136,7 @@ with open(f"/proc/{{gateway()}}/fd/2", "w") as log:
                 await waiting
 
     @check()
-    async def test_a_name_that_is_taken_is_told(self) -> None:
+    async def test_taken_name_raises_name_taken_error(self) -> None:
         name = self.new_name()
         async with self.started(name=name) as first:
             await self.python("open('mine', 'w').close()", on=first)
@@ -148,7 +148,7 @@ with open(f"/proc/{{gateway()}}/fd/2", "w") as log:
             assert await self.python(look, on=first) == "True\n"
 
     @check()
-    async def test_a_name_is_free_again_at_once(self) -> None:
+    async def test_name_is_free_once_its_container_is_killed(self) -> None:
         name = self.new_name()
         for _ in range(2):
             async with self.started(name=name) as container:

@@ -8,16 +8,16 @@ from contextlib import suppress
 from ipybox.backend import Capability, Container
 from ipybox.errors import IpyboxError
 from ipybox.spec.resources import Resources
-from ipybox.testing.conformance.backend.inside import GATEWAY
+from ipybox.testing.conformance.backend.probes import GATEWAY
 from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
 from ipybox.testing.conformance.checks import check
 
 MEMORY_BYTES = 300 * 1024 * 1024
 
 
-class EndingChecks(Conformance):
+class ExitChecks(Conformance):
     @check()
-    async def test_wait_returns_0_where_the_owner_has_ended_it(self) -> None:
+    async def test_wait_returns_0_after_kill(self) -> None:
         async with self.started() as container:
             waiting = asyncio.create_task(container.wait())
             assert not (await asyncio.wait([waiting], timeout=0.2))[0]
@@ -27,20 +27,20 @@ class EndingChecks(Conformance):
             assert (status.code, status.out_of_memory) == (0, False)
 
     @check()
-    async def test_wait_for_what_was_never_started_returns_at_once(self) -> None:
+    async def test_wait_before_start_returns_at_once(self) -> None:
         async with self.created() as container:
             async with asyncio.timeout(SOON_SECONDS):
                 assert (await container.wait()).code is None
 
     @check()
-    async def test_wait_tells_the_same_again(self) -> None:
+    async def test_wait_returns_the_same_again(self) -> None:
         async with self.started() as container:
             await container.kill()
             async with asyncio.timeout(SOON_SECONDS):
                 assert (await container.wait()).code == (await container.wait()).code == 0
 
     @check()
-    async def test_many_may_wait_and_one_may_leave(self) -> None:
+    async def test_cancelling_one_wait_does_not_disturb_the_others(self) -> None:
         async with self.started() as container:
             waiting = [asyncio.create_task(container.wait()) for _ in range(4)]
             await asyncio.wait(waiting, timeout=0.2)
@@ -52,7 +52,7 @@ class EndingChecks(Conformance):
                 assert [(await task).code for task in waiting[1:]] == [0, 0, 0]
 
     @check()
-    async def test_the_end_of_the_gateway_is_that_of_the_container(self) -> None:
+    async def test_container_exits_with_its_gateway(self) -> None:
         async with self.started() as container:
             waiting = asyncio.create_task(container.wait())
             await self._run_last(container, f"{GATEWAY}\nos.kill(gateway(), 9)")
@@ -65,7 +65,7 @@ class EndingChecks(Conformance):
             assert (await container.wait()).code in (-9, 0)
 
     @check(Capability.RESOURCES)
-    async def test_the_end_for_want_of_memory_is_told(self) -> None:
+    async def test_wait_reports_out_of_memory(self) -> None:
         async with self.started(resources=Resources(memory_bytes=MEMORY_BYTES)) as container:
             if container.guarantees.details.get("memory") != "enforced":
                 # Nothing ends it, then; and that has to be told.
@@ -83,7 +83,7 @@ kept = b"x" * {2 * MEMORY_BYTES}
             assert (status.code, status.out_of_memory) == (-9, True)
 
     @check()
-    async def test_logs_hold_what_the_container_says_oldest_first(self) -> None:
+    async def test_logs_return_lines_oldest_first(self) -> None:
         code = f"""{GATEWAY}
 with open(f"/proc/{{gateway()}}/fd/2", "w") as log:
     for number in range(5):
@@ -100,7 +100,7 @@ with open(f"/proc/{{gateway()}}/fd/2", "w") as log:
             assert await container.logs(tail=0) == []
 
     @check()
-    async def test_logs_hold_neither_the_token_nor_the_runtimes_events(self) -> None:
+    async def test_logs_contain_neither_token_nor_runtime_events(self) -> None:
         endpoint = self.shared.endpoint
         assert endpoint is not None
         text = "\n".join(await self.shared.logs(1000))
@@ -108,7 +108,7 @@ with open(f"/proc/{{gateway()}}/fd/2", "w") as log:
         assert '{"event"' not in text
 
     @check()
-    async def test_logs_before_the_start_and_after_the_end_raise_nothing(self) -> None:
+    async def test_logs_before_start_and_after_kill_raise_nothing(self) -> None:
         async with self.created() as container:
             assert await container.logs() == []
             await container.start()

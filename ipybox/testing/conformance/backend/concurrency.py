@@ -12,9 +12,9 @@ from ipybox.testing.conformance.checks import check
 COUNT = 5
 
 
-class CrowdChecks(Conformance):
+class ConcurrencyChecks(Conformance):
     @check()
-    async def test_many_start_work_and_end_at_once(self) -> None:
+    async def test_many_containers_start_work_and_stop_at_once(self) -> None:
         containers = [await self.subject.create(self.spec()) for _ in range(COUNT)]
         try:
             endpoints = await asyncio.gather(*(each.start() for each in containers))
@@ -27,7 +27,7 @@ class CrowdChecks(Conformance):
         assert await self.leftovers() == []
 
     @check()
-    async def test_one_that_fails_does_not_disturb_the_others(self) -> None:
+    async def test_failed_start_does_not_disturb_another_container(self) -> None:
         good, bad = self.spec(), self.spec(token="short")  # refused
         containers = [await self.subject.create(spec) for spec in (good, bad)]
         try:
@@ -43,7 +43,7 @@ class CrowdChecks(Conformance):
             await asyncio.gather(*(each.kill() for each in containers))
 
     @check()
-    async def test_one_ends_while_another_starts(self) -> None:
+    async def test_one_container_can_stop_while_another_starts(self) -> None:
         async with self.started() as first, self.created() as second:
             _, endpoint = await asyncio.gather(first.kill(), second.start())
             assert second.endpoint == endpoint

@@ -32,9 +32,9 @@ LOOK = """
 words come in two parts, so that this code itself does not show them."""
 
 
-class HardeningChecks(Conformance):
+class AccessChecks(Conformance):
     @check()
-    async def test_without_the_token_nothing_is_answered(self) -> None:
+    async def test_gateway_refuses_requests_without_its_token(self) -> None:
         endpoint = self.shared.endpoint
         assert endpoint is not None
         address = f"http://{endpoint.host}:{endpoint.port}"
@@ -46,7 +46,7 @@ class HardeningChecks(Conformance):
                     assert answer.status_code in (401, 403), (method, path, token == "")
 
     @check()
-    async def test_a_token_of_another_container_does_not_do(self) -> None:
+    async def test_gateway_refuses_another_containers_token(self) -> None:
         endpoint = self.shared.endpoint
         assert endpoint is not None
         async with self.started() as other:
@@ -57,7 +57,7 @@ class HardeningChecks(Conformance):
                 await client.connect()
 
     @check()
-    async def test_token_and_variables_are_in_no_arguments(self) -> None:
+    async def test_token_and_variables_are_in_no_process_arguments(self) -> None:
         async with self.started(env={"SECRET": SECRET}) as container:
             assert container.endpoint is not None
             token = container.endpoint.token
@@ -66,14 +66,14 @@ class HardeningChecks(Conformance):
             assert await self.python(look, on=container) == ""
 
     @check()
-    async def test_the_token_is_in_no_environment(self) -> None:
+    async def test_token_is_in_no_process_environment(self) -> None:
         endpoint = self.shared.endpoint
         assert endpoint is not None
         parts = [(endpoint.token[:9], endpoint.token[9:])]
         assert await self.python(LOOK.format(parts=parts, file="environ")) == ""
 
     @check(Capability.ATTACH)
-    async def test_the_list_shows_no_secret(self) -> None:
+    async def test_list_shows_no_secrets(self) -> None:
         name = self.new_name()
         async with self.started(name=name, env={"SECRET": SECRET}) as container:
             assert container.endpoint is not None
@@ -83,7 +83,7 @@ class HardeningChecks(Conformance):
             assert SECRET not in shown
 
     @check()
-    async def test_the_token_is_in_no_repr(self) -> None:
+    async def test_repr_shows_no_secrets(self) -> None:
         spec = self.spec(env={"SECRET": SECRET})
         container = await self.subject.create(spec)
         try:
@@ -94,7 +94,7 @@ class HardeningChecks(Conformance):
         assert SECRET not in "".join(shown)
 
     @check()
-    async def test_the_gateway_listens_on_loopback_alone(self) -> None:
+    async def test_gateway_listens_on_loopback_only(self) -> None:
         endpoint = self.shared.endpoint
         assert endpoint is not None
         address = ipaddress.ip_address(socket.gethostbyname(endpoint.host))

@@ -12,7 +12,7 @@ import pytest
 from ipybox.backend import Capability, Container
 from ipybox.errors import ContainerStartError, IpyboxError
 from ipybox.spec.container import Bind
-from ipybox.testing.conformance.backend.inside import GATEWAY
+from ipybox.testing.conformance.backend.probes import GATEWAY
 from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
 from ipybox.testing.conformance.checks import check
 
@@ -26,7 +26,7 @@ _ = subprocess.Popen(["sh", "-c", script], start_new_session=True)
 
 class KillChecks(Conformance):
     @check()
-    async def test_kill_before_the_start_and_twice(self) -> None:
+    async def test_kill_before_start_prevents_the_start(self) -> None:
         async with self.created() as container:
             await container.kill()
             await container.kill()
@@ -36,7 +36,7 @@ class KillChecks(Conformance):
             assert await self.leftovers() == []
 
     @check()
-    async def test_kill_twice(self) -> None:
+    async def test_kill_is_idempotent(self) -> None:
         async with self.started() as container:
             endpoint = container.endpoint
             assert endpoint is not None
@@ -47,7 +47,7 @@ class KillChecks(Conformance):
             await container.kill()
 
     @check()
-    async def test_kill_by_many_at_once(self) -> None:
+    async def test_kill_can_be_called_concurrently(self) -> None:
         async with self.started() as container:
             async with asyncio.timeout(SOON_SECONDS):
                 await asyncio.gather(*(container.kill() for _ in range(5)))
@@ -55,7 +55,7 @@ class KillChecks(Conformance):
             assert (await container.wait()).code == 0
 
     @check()
-    async def test_kill_during_the_start(self) -> None:
+    async def test_kill_during_start_ends_the_start(self) -> None:
         """The start ends with an error of ours, and nothing runs that nobody knows of."""
         for delay in (0.0, 0.01, 0.1, 0.3):
             container = await self.subject.create(self.spec())
@@ -74,7 +74,7 @@ class KillChecks(Conformance):
             assert await self.leftovers() == []
 
     @check()
-    async def test_kill_of_one_that_has_ended_by_itself(self) -> None:
+    async def test_kill_after_a_crash_removes_the_container(self) -> None:
         async with self.started() as container:
             with pytest.raises(IpyboxError):
                 await self.python(f"{GATEWAY}\nos.kill(gateway(), 9)", on=container)
@@ -82,7 +82,7 @@ class KillChecks(Conformance):
         assert await self.leftovers() == []
 
     @check()
-    async def test_kill_of_one_whose_gateway_is_stopped(self) -> None:
+    async def test_kill_removes_a_container_with_a_frozen_gateway(self) -> None:
         async with self.started() as container:
             await self._freeze(container)
             async with asyncio.timeout(SOON_SECONDS):
@@ -90,7 +90,7 @@ class KillChecks(Conformance):
         assert await self.leftovers() == []
 
     @check(Capability.BINDS)
-    async def test_kill_ends_the_processes_that_code_has_detached(self, tmp_path: Path) -> None:
+    async def test_kill_ends_detached_processes(self, tmp_path: Path) -> None:
         lock = tmp_path / "lock"
         lock.touch()
         code = """
@@ -110,7 +110,7 @@ class KillChecks(Conformance):
             assert _can_lock(lock)
 
     @check()
-    async def test_stop_ends_it(self) -> None:
+    async def test_stop_removes_the_container(self) -> None:
         async with self.started() as container:
             waiting = asyncio.create_task(container.wait())
             async with asyncio.timeout(SOON_SECONDS):
@@ -121,12 +121,12 @@ class KillChecks(Conformance):
             await container.stop()
 
     @check()
-    async def test_stop_before_the_start(self) -> None:
+    async def test_stop_before_start_raises_nothing(self) -> None:
         async with self.created() as container:
             await container.stop()
 
     @check()
-    async def test_stop_waits_no_longer_than_its_grace(self) -> None:
+    async def test_stop_waits_no_longer_than_grace(self) -> None:
         async with self.started() as container:
             await self._freeze(container)
             async with asyncio.timeout(SOON_SECONDS):

@@ -30,13 +30,13 @@ asyncio.run(main())
 """
 
 
-class OwnerChecks(Conformance):
+class LeaseChecks(Conformance):
     maker: ClassVar[str | None] = None
     """``module:name`` of what makes the backend in another process, without arguments.
     None: its class."""
 
     @check()
-    async def test_a_killed_owners_container_ends(self) -> None:
+    async def test_container_of_a_killed_owner_stops(self) -> None:
         host, port = await self._dead_owner(lease=LEASE_SECONDS)
 
         async def silent() -> bool:
@@ -46,13 +46,13 @@ class OwnerChecks(Conformance):
         await self._gone()
 
     @check(Capability.LEASES)
-    async def test_the_lease_is_the_one_asked_for(self) -> None:
+    async def test_lease_is_as_requested(self) -> None:
         for lease in (60.0, 3.5, None):
             async with self.created(lease=lease) as container:
                 assert container.lease == lease
 
     @check(Capability.LEASES)
-    async def test_a_lease_that_nobody_renews_ends_it(self) -> None:
+    async def test_container_stops_when_its_lease_expires(self) -> None:
         async with self.started(lease=LEASE_SECONDS) as container:
             async with asyncio.timeout(LEASE_SECONDS + SOON_SECONDS):
                 status = await container.wait()
@@ -60,15 +60,15 @@ class OwnerChecks(Conformance):
             assert "lease" in status.reason
 
     @check(Capability.LEASES)
-    async def test_a_living_owner_keeps_it(self) -> None:
+    async def test_owner_renews_the_lease(self) -> None:
         async with self.running(lease=6.0) as container:
             ending = asyncio.create_task(container.wait())
             assert not (await asyncio.wait([ending], timeout=8.0))[0]
             ending.cancel()
-            assert await self.python("print(1)", on=container._current()) == "1\n"
+            assert await self.python("print(1)", on=container.container) == "1\n"
 
     @check(Capability.LEASES, Capability.ATTACH)
-    async def test_a_sweep_removes_what_is_abandoned_and_nothing_else(self) -> None:
+    async def test_sweep_removes_abandoned_containers_only(self) -> None:
         name = self.new_name()
         await self._dead_owner(lease=600.0, name=name)
         (info,) = [info for info in await self.subject.list() if info.name == name]
@@ -80,7 +80,7 @@ class OwnerChecks(Conformance):
             assert await self.python("print(1)", on=mine) == "1\n"
 
     @check(Capability.LEASES, Capability.ATTACH)
-    async def test_what_has_no_lease_outlives_its_owner(self) -> None:
+    async def test_container_without_a_lease_outlives_its_owner(self) -> None:
         name = self.new_name()
         host, port = await self._dead_owner(lease=None, name=name)
         try:
@@ -92,13 +92,13 @@ class OwnerChecks(Conformance):
             await self.subject.remove(name)
 
     @check(Capability.LEASES, Capability.ATTACH)
-    async def test_who_attaches_holds_it(self) -> None:
+    async def test_attach_renews_the_lease(self) -> None:
         """Its maker is dead; its lease is renewed, and a sweep sees that."""
         name = self.new_name()
         await self._dead_owner(lease=10.0, name=name)
         async with ExecutionContainer.attach(name, backend=self.subject) as container:
             ending = asyncio.create_task(container.wait())
-            assert await self.python("print(1)", on=container._current()) == "1\n"
+            assert await self.python("print(1)", on=container.container) == "1\n"
 
             async def held() -> bool:
                 return not await self._swept(name)
