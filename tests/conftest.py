@@ -95,11 +95,11 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IPYBOX_BACKEND", name)
         yield name
-    assert asyncio.run(_own_containers(name)) == []
+    assert asyncio.run(own_containers(name)) == []
 
 
-async def _own_containers(name: str) -> list[str]:
-    """What this process has left on an engine."""
+async def own_containers(name: str) -> list[str]:
+    """Return the names of the containers that this process has left on an engine."""
     backend = load_backend(name)
     if Capability.ATTACH not in backend.capabilities:
         return []

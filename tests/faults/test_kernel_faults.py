@@ -160,48 +160,6 @@ async def test_killing_the_parent(backend: str, faults: Tries) -> None:
                             break
 
 
-HOSTILE = {
-    "a size that is none": "output._messages.send(PACKET_HEAD.pack(3, 0, 0, 10**9) + b'junk')",
-    "a barrier far ahead": "output._messages.send(PACKET_HEAD.pack(3, 0, 10**6, 4) + b'junk')",
-    "no message": "output._messages.send(PACKET_HEAD.pack(3, 0, 0, 4) + b'junk')",
-    "no header": "output._messages.send(b'x')",
-    "marks of its own": "[os.write(1, output._marks.barrier(10**6 + n)) for n in range(99)]",
-    "a parent that is none": "os.write(1, output._marks.parent(b'junk') + b'text')",
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-async def test_hostile_output(container: ExecutionContainer, faults: Tries, name: str) -> None:
-    """What it does to its own client is told by a name; others notice nothing."""
-    async with ExecutionClient(container.port) as other:
-        for _ in range(3):
-            async with ExecutionClient(container.port) as client:
-                code = (
-                    "import os\nfrom ipybox_runtime.wire import PACKET_HEAD\n"
-                    "output = get_ipython().kernel.iopub_socket\n"
-                    f"{HOSTILE[name]}\nos.kill(os.getpid(), 9)"
-                )
-                await faults.expect(IpyboxError, client.execute(code, timeout=10))
-                await faults.well(client.restart())
-                await works(client)
-            await works(other)
-
-
-async def test_junk_harms_nobody(client: ExecutionClient) -> None:
-    """What is no message is dropped on its way; the client that it was for goes on."""
-    code = """
-        import os
-        from ipybox_runtime.wire import NO_PARENT, PACKET_HEAD, frame_v1
-        output = get_ipython().kernel.iopub_socket
-        for junk in (b"junk", frame_v1(b"iopub", [b"", b"", b"", b""])):
-            output._messages.send(PACKET_HEAD.pack(3, 0, 0, len(junk)) + junk)
-        os.write(1, output._marks.parent(b"") + b"text" + output._marks.parent(NO_PARENT))
-    """
-    for _ in range(3):
-        await client.execute(code)
-        await works(client)
-
-
 async def test_time_outs_at_any_time(client: ExecutionClient, faults: Tries) -> None:
     """An interrupt between the kernel's own steps, before the code: it waits for the code."""
     await client.execute("kept = 7")

@@ -1,4 +1,4 @@
-"""Code, and what it leaves: text, errors, state."""
+"""What code returns: text, errors, completions."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import pytest
 
 from ipybox.errors import ExecutionError, InvalidArgumentError
 from ipybox.testing.conformance.checks import check
-from ipybox.testing.conformance.session.shared import SessionChecks
+from ipybox.testing.conformance.session.base import SessionChecks
 
 
 class Code(str):
-    """A template's text, say."""
+    """A subclass of str, such as a template engine's."""
 
 
 class CodeChecks(SessionChecks):
-    """What one execution is."""
+    """One execution at a time: what it prints, returns and raises."""
 
     @check()
-    async def test_text_is_stripped_and_in_order_of_arrival(self) -> None:
+    async def test_text_is_stripped_and_keeps_the_order_of_arrival(self) -> None:
         async with self.client() as client:
             result = await client.execute(
                 "import sys\nprint('  one')\nprint('two', file=sys.stderr)\n'three'"
@@ -53,7 +53,7 @@ class CodeChecks(SessionChecks):
         ],
     )
     @check()
-    async def test_kinds_of_code(self, code: str, text: str | None) -> None:
+    async def test_every_kind_of_code_runs(self, code: str, text: str | None) -> None:
         async with self.client() as client:
             result = await client.execute(code)
             if code == "%pwd":
@@ -70,7 +70,7 @@ class CodeChecks(SessionChecks):
             assert "Return the number of items" in result.text
 
     @check()
-    async def test_error_and_trace(self) -> None:
+    async def test_an_error_has_message_trace_and_earlier_output(self) -> None:
         async with self.client() as client:
             with pytest.raises(ExecutionError) as caught:
                 await client.execute("print('before')\ndef fail():\n    return y\nfail()")
@@ -82,8 +82,8 @@ class CodeChecks(SessionChecks):
 
     @pytest.mark.parametrize("character", ["\\udcff", "\\ud800"])
     @check()
-    async def test_strings_that_are_no_text(self, character: str) -> None:
-        """As file names may be; the connection does not suffer."""
+    async def test_lone_surrogates_are_replaced(self, character: str) -> None:
+        """Python strings can hold them, for example in file names; the connection stays up."""
         async with self.client() as client:
             with pytest.raises(ExecutionError, match=r"ValueError: before\?"):
                 await client.execute(f"raise ValueError('before{character}')")
@@ -94,19 +94,19 @@ class CodeChecks(SessionChecks):
             assert result.text == "1"
 
     @check()
-    async def test_code_of_a_subclass_of_str(self) -> None:
+    async def test_code_can_be_a_subclass_of_str(self) -> None:
         async with self.client() as client:
             assert (await client.execute(Code("print(1)"), timeout=10)).text == "1"
 
     @check()
-    async def test_code_that_is_too_large(self) -> None:
+    async def test_oversized_code_is_refused(self) -> None:
         async with self.client() as client:
             with pytest.raises(InvalidArgumentError, match="at most 62,914,560"):
                 await client.execute("x = '" + "a" * 70_000_000 + "'")
             assert (await client.execute("print(1)")).text == "1"
 
     @check()
-    async def test_bad_code(self) -> None:
+    async def test_invalid_code_is_refused(self) -> None:
         async with self.client() as client:
             with pytest.raises(InvalidArgumentError, match="str"):
                 await client.execute(b"1")  # type: ignore[arg-type]
@@ -117,7 +117,7 @@ class CodeChecks(SessionChecks):
             assert (await client.execute("1")).text == "1"
 
     @check()
-    async def test_completion(self) -> None:
+    async def test_completion_returns_matches_and_their_range(self) -> None:
         async with self.client() as client:
             await client.execute("something_long = 1")
             matches, start, end = await client.complete("1 + something_l")

@@ -1,4 +1,4 @@
-"""Images and typed data."""
+"""Displayed images and typed data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 from ipybox.errors import ExecutionError
 from ipybox.testing.conformance.checks import check
-from ipybox.testing.conformance.session.shared import SessionChecks
+from ipybox.testing.conformance.session.base import SessionChecks
 
 PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
@@ -19,10 +19,10 @@ PNG = (
 
 
 class DisplayChecks(SessionChecks):
-    """What is displayed, by its types and in its order."""
+    """Displayed data keeps its types and its order."""
 
     @check()
-    async def test_bundles_in_order_with_their_types(self) -> None:
+    async def test_bundles_keep_their_order_and_types(self) -> None:
         async with self.client() as client:
             result = await client.execute(f"""
                 from IPython.display import display
@@ -51,7 +51,7 @@ class DisplayChecks(SessionChecks):
             assert result.text == "x\n42"
 
     @check()
-    async def test_image_formats(self) -> None:
+    async def test_every_image_format_is_decoded(self) -> None:
         async with self.client() as client:
             bundles = []
             for name in ("png", "jpeg", "gif", "webp"):
@@ -63,7 +63,7 @@ class DisplayChecks(SessionChecks):
             assert {image.size for image in result.images} == {(3, 2)}
 
     @check()
-    async def test_a_broken_image_is_an_error_of_its_own(self) -> None:
+    async def test_a_broken_image_is_reported_on_its_own_output(self) -> None:
         async with self.client() as client:
             result = await client.execute(
                 "display({'image/png': 'bm8='}, raw=True)\n"
@@ -74,14 +74,14 @@ class DisplayChecks(SessionChecks):
             assert len(result.images) == 1
 
     @check()
-    async def test_images_are_on_the_exception(self) -> None:
+    async def test_images_are_kept_on_the_exception(self) -> None:
         async with self.client() as client:
             with pytest.raises(ExecutionError) as caught:
                 await client.execute(f"display({{'image/png': '{PNG}'}}, raw=True)\n1/0")
             assert len(caught.value.images) == 1
 
     @check()
-    async def test_clear_output(self) -> None:
+    async def test_clear_output_removes_earlier_text(self) -> None:
         async with self.client() as client:
             result = await client.execute("""
                 from IPython.display import clear_output
@@ -91,7 +91,7 @@ class DisplayChecks(SessionChecks):
             assert result.text == "two"
 
     @check()
-    async def test_update_display_data(self) -> None:
+    async def test_a_display_update_replaces_its_output(self) -> None:
         async with self.client() as client:
             result = await client.execute("""
                 handle = display("first", display_id=True)
@@ -106,7 +106,7 @@ class DisplayChecks(SessionChecks):
             assert later.outputs[0].values["text/plain"] == "'third'"
 
     @check()
-    async def test_images_of_some_size(self) -> None:
+    async def test_an_image_of_several_megabytes_arrives(self) -> None:
         async with self.client() as client:
             code = """
                 import base64, io, os
@@ -120,8 +120,8 @@ class DisplayChecks(SessionChecks):
 
     @pytest.mark.index
     @check(seconds=250)
-    async def test_figures(self) -> None:
-        """PNG by itself, SVG by option, each from the same picture."""
+    async def test_figures_are_png_or_svg(self) -> None:
+        """The same plot arrives as PNG by default, and as SVG with IPYBOX_FIGURE_FORMAT."""
         plot = """
             import matplotlib.pyplot as plt
             import numpy as np

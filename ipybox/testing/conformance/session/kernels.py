@@ -1,4 +1,4 @@
-"""What a new kernel is like."""
+"""What a new kernel shares with others, and how it starts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from ipybox.errors import ExecutionError, PluginError
 from ipybox.plugins.registry import registry
 from ipybox.testing.conformance.checks import check
-from ipybox.testing.conformance.session.shared import SessionChecks
+from ipybox.testing.conformance.session.base import SessionChecks
 
 LIFE = """
 import os, random, sys, tempfile, uuid
@@ -22,10 +22,10 @@ print(uuid.uuid4())
 
 
 class KernelChecks(SessionChecks):
-    """Kernels share nothing, and start as their settings say."""
+    """Kernels share nothing, and start with the settings of their container."""
 
     @check()
-    async def test_clients_do_not_see_each_other(self) -> None:
+    async def test_clients_have_separate_variables(self) -> None:
         async with self.client() as one, self.client() as two:
             assert one.kernel_id != two.kernel_id
             await one.execute("mine = 1")
@@ -33,7 +33,7 @@ class KernelChecks(SessionChecks):
                 await two.execute("mine")
 
     @check()
-    async def test_a_client_that_goes_leaves_the_others_alone(self) -> None:
+    async def test_disconnecting_leaves_other_clients_running(self) -> None:
         async with self.client() as staying:
             await staying.execute("kept = 1")
             async with self.client():
@@ -41,7 +41,7 @@ class KernelChecks(SessionChecks):
             assert (await running.result()).text == "1"
 
     @check()
-    async def test_a_kernel_that_is_kept(self) -> None:
+    async def test_a_kept_kernel_can_be_used_again(self) -> None:
         async with self.client(keep_kernel=True) as first:
             kernel_id = first.kernel_id
             await first.execute("kept = 1")
@@ -53,7 +53,8 @@ class KernelChecks(SessionChecks):
     @check()
     async def test_kernels_share_nothing(self) -> None:
         seen = []
-        seconds = f"4711.{uuid.uuid4().int % 10**9}"  # found among all processes
+        # An argument by which the process is found among all others.
+        seconds = f"4711.{uuid.uuid4().int % 10**9}"
         for _ in range(3):
             async with self.client() as client:
                 seen.append((await client.execute(LIFE)).stdout.split())
@@ -79,14 +80,14 @@ class KernelChecks(SessionChecks):
                     try:
                         if b"{seconds}" in path.read_bytes().split(b"\\0"):
                             left.append(path.parent.name)
-                    except OSError:  # it has ended meanwhile
+                    except OSError:  # the process has exited meanwhile
                         pass
                 print(left)
             """)
             assert result.stdout.splitlines() == ["False False False", "[]", "[]", "[]"]
 
     @check()
-    async def test_preload(self) -> None:
+    async def test_preloaded_modules_are_imported(self) -> None:
         env = {"IPYBOX_PRELOAD": "wave, no_such_module,colorsys"}
         async with self.running(env=env) as container:
             async with self.client(container) as client:
@@ -95,22 +96,22 @@ class KernelChecks(SessionChecks):
                 )
                 assert (await client.execute(code)).text == "[True, True, False]"
 
-            async def told() -> bool:
+            async def logged() -> bool:
                 log = "\n".join(await container.logs())
                 return "not preloaded: no_such_module: ModuleNotFoundError" in log
 
-            await self.until(told, "what was not preloaded is in the log")
+            await self.until(logged, "the log names the module that was not preloaded")
 
     @check()
-    async def test_first_cell_imports_nothing_of_ours(self) -> None:
-        """What IPython and ipykernel import when they are first used is there already."""
+    async def test_the_first_execution_imports_no_module(self) -> None:
+        """Modules that IPython and ipykernel import on first use are imported already."""
         async with self.client() as client:
             await client.execute("import sys; before = set(sys.modules)")
             result = await client.execute("print(sorted(set(sys.modules) - before))\n1")
             assert result.stdout == "[]\n"
 
     @check()
-    async def test_settings(self) -> None:
+    async def test_kernels_start_with_the_documented_settings(self) -> None:
         async with self.client() as client:
             result = await client.execute("""
                 import os, sys
@@ -128,7 +129,9 @@ class KernelChecks(SessionChecks):
             assert (await client.execute("import beside; print(beside.value)")).text == "5"
 
     @check()
-    async def test_startup_code(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_startup_code_runs_unseen_in_each_kernel(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         code = [
             ("one", "import json as hidden\nhidden.marked = 'one'\nprint('not shown')"),
             ("two", "import json\njson.marked += ' two'\ndef f(): return json\nf()"),
@@ -140,12 +143,14 @@ class KernelChecks(SessionChecks):
                 result = await client.execute("import json; print(json.marked)")
                 assert result.stdout == "one two\n"
                 shown = "print({'hidden', 'f'} & before, get_ipython().execution_count)"
-                # As without start-up code.
+                # The count is the same as without startup code.
                 assert (await client.execute(shown)).text == "set() 4"
                 await client.restart()
 
     @check()
-    async def test_startup_code_that_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_failing_startup_code_leaves_no_kernel(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         code = [("broken", "x = 1\n1 / 0")]
         monkeypatch.setattr(registry(), "kernel_startup", lambda: code)
         before = await self.kernels()
@@ -159,7 +164,7 @@ class KernelChecks(SessionChecks):
             assert await self.kernels() == sorted([*before, client.kernel_id])
 
     @check()
-    async def test_50_kernels_at_once(self) -> None:
+    async def test_50_kernels_run_at_once(self) -> None:
         async def one(number: int) -> str | None:
             async with self.client() as client:
                 return (await client.execute(f"print({number})")).text

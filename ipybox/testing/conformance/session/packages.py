@@ -1,4 +1,4 @@
-"""What the code installs lands in the container, and nowhere else; and packages of images."""
+"""Packages that the code installs, and packages of images."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from ipybox.container import ExecutionContainer
 from ipybox.plugins.registry import registry
 from ipybox.spec.image import split_name
 from ipybox.testing.conformance.checks import check
-from ipybox.testing.conformance.session.shared import SessionChecks
+from ipybox.testing.conformance.session.base import SessionChecks
 
-PROBE, PRESENT = "ipyboxprobe", "pluggy"  # one that nobody has, and one that this process has
+PROBE = "ipyboxprobe"  # a package that is installed nowhere
+PRESENT = "pluggy"  # a package that this process has
 
 
 def make_wheel(name: str, version: str) -> bytes:
-    """A small real wheel, so that pip needs no network for it."""
+    """Return a small real wheel, so that pip needs no network to install it."""
     content = io.BytesIO()
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(content, "w") as wheel:
@@ -51,10 +52,10 @@ for name, content in {wheels}.items():
 
 
 class PackageChecks(SessionChecks):
-    """With pip at run time, and from an image."""
+    """Packages come from pip at run time, and from the image."""
 
     @check(seconds=250)
-    async def test_pip_installs_into_the_container(self) -> None:
+    async def test_pip_installs_into_the_container_only(self) -> None:
         wheels = {
             f"{name}-{version}-py3-none-any.whl": base64.b64encode(make_wheel(name, version))
             for name, version in ((PROBE, "1.2.3"), (PRESENT, "99.0"))
@@ -69,7 +70,7 @@ class PackageChecks(SessionChecks):
             result = await client.execute(f"import {PROBE}; print({PROBE}.__version__)")
             assert result.text == "1.2.3"
             assert (await client.execute(f"!{PROBE}")).text == "from the script"
-            # A newer version of what the host has: the host's own stays as it is.
+            # The host has an older version of this package, which must stay as it is.
             upgrade = await client.execute(
                 f"!pip install --no-index --find-links wheels --upgrade {PRESENT}", timeout=60
             )
@@ -88,9 +89,14 @@ class PackageChecks(SessionChecks):
 
     @pytest.mark.index
     @check(Capability.IMAGES, seconds=400)
-    async def test_packages_of_an_image(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A recipe of one's own is built when its tag is asked for. It differs from the
-        default one at its end alone, so that an engine which has that one builds little."""
+    async def test_a_recipe_is_built_with_its_packages(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A recipe is built when a container asks for its image.
+
+        The recipe differs from the default one only at its end, so that an engine that has
+        the default image builds little.
+        """
         tag = f"ipybox-conformance/packages-{uuid.uuid4().hex[:12]}"
         recipe = dataclasses.replace(
             registry().images["default"], name="conformance", tags=(tag,), env={"OWN": "1"}

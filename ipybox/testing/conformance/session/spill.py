@@ -1,4 +1,4 @@
-"""The whole text to a folder or a file."""
+"""Spilling: the whole text also goes to a folder or a file."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import pytest
 
 from ipybox.errors import ExecutionError, InvalidArgumentError, SpillError
 from ipybox.testing.conformance.checks import check
-from ipybox.testing.conformance.session.shared import SessionChecks
+from ipybox.testing.conformance.session.base import SessionChecks
 
 MEBIBYTE = 1024 * 1024
 
 
 class SpillChecks(SessionChecks):
-    """Whatever is kept in memory."""
+    """Spilled text is complete, however much of it is kept in memory."""
 
     @check()
-    async def test_spill_to_a_folder(self, tmp_path: Path) -> None:
+    async def test_spill_to_a_folder_writes_the_whole_text(self, tmp_path: Path) -> None:
         async with self.client() as client:
             code = "for i in range(20): print(str(i % 10) * 1_000_000)"
             result = await client.execute(code, spill=tmp_path)
@@ -35,7 +35,7 @@ class SpillChecks(SessionChecks):
             assert len(list(tmp_path.iterdir())) == 1
 
     @check()
-    async def test_spill_to_files(self) -> None:
+    async def test_spill_writes_to_text_and_binary_files(self) -> None:
         async with self.client() as client:
             text, binary = io.StringIO(), io.BytesIO()
             await client.execute("print('ü')", spill=text)
@@ -43,10 +43,11 @@ class SpillChecks(SessionChecks):
             assert (text.getvalue(), binary.getvalue()) == ("ü\n", b"\xc3\xbc\n")
             with tempfile.NamedTemporaryFile() as temporary:
                 await client.execute("print('ü')", spill=temporary)
-                assert Path(temporary.name).read_bytes() == b"\xc3\xbc\n"  # no longer in a buffer
+                # The file is flushed before execute() returns.
+                assert Path(temporary.name).read_bytes() == b"\xc3\xbc\n"
 
     @check()
-    async def test_spill_of_an_execution_that_fails(self, tmp_path: Path) -> None:
+    async def test_spill_of_a_failed_execution_is_kept(self, tmp_path: Path) -> None:
         async with self.client() as client:
             with pytest.raises(ExecutionError) as caught:
                 await client.execute("print('before')\n1/0", spill=tmp_path)
@@ -55,7 +56,7 @@ class SpillChecks(SessionChecks):
             assert caught.value.result.spilled.read_text() == "before\n"
 
     @check()
-    async def test_bad_spills(self, tmp_path: Path) -> None:
+    async def test_invalid_spills_are_refused(self, tmp_path: Path) -> None:
         async with self.client() as client:
             for bad in (tmp_path / "missing", 7, object()):
                 with pytest.raises(InvalidArgumentError, match="spill"):
@@ -68,10 +69,10 @@ class SpillChecks(SessionChecks):
 
     @check()
     @pytest.mark.parametrize("size", [1, 100_000])
-    async def test_spill_to_a_full_disk(self, size: int) -> None:
+    async def test_spill_to_a_full_disk_is_reported(self, size: int) -> None:
         async with self.client() as client:
-            # A small text would stay in the file's buffer, and its loss would not be told.
-            full = open("/dev/full", "w")  # noqa: SIM115 - its closing fails too
+            # A short text stays in the file's buffer; its loss must be reported as well.
+            full = open("/dev/full", "w")  # noqa: SIM115 - close() fails too
             try:
                 with pytest.raises(SpillError, match="No space left"):
                     await client.execute(f"print('x' * {size})", spill=full)

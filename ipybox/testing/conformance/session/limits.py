@@ -1,4 +1,4 @@
-"""Large output, and caps: what is past them is counted and told."""
+"""Output limits: output beyond a limit is cut, counted and reported."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pytest
 from ipybox.errors import ExecutionError
 from ipybox.outputs.limits import OutputLimits
 from ipybox.testing.conformance.checks import check
-from ipybox.testing.conformance.session.shared import SessionChecks
+from ipybox.testing.conformance.session.base import SessionChecks
 
 MEBIBYTE = 1024 * 1024
 
 
-class CapChecks(SessionChecks):
-    """Nothing else suffers from what is too much."""
+class LimitChecks(SessionChecks):
+    """Output beyond one limit does no harm to other output."""
 
     @check()
-    async def test_20_mb_arrive_complete(self) -> None:
+    async def test_20_mb_of_text_arrive_complete(self) -> None:
         limits = OutputLimits(text=32 * 1024 * 1024)
         async with self.client(limits=limits) as client:
             result = await client.execute("for i in range(200_000): print(f'{i:0100d}')")
@@ -28,13 +28,13 @@ class CapChecks(SessionChecks):
         assert not result.truncated
 
     @check()
-    async def test_one_message_above_the_usual_frame_limit(self) -> None:
+    async def test_a_line_above_the_usual_frame_limit_arrives(self) -> None:
         async with self.client() as client:
             result = await client.execute("import sys\n_ = sys.stdout.write('y' * 5_000_000)")
             assert result.stdout == "y" * 5_000_000
 
     @check()
-    async def test_cap_says_what_it_cut(self) -> None:
+    async def test_truncation_counts_what_was_cut(self) -> None:
         limits = OutputLimits(text=1000, outputs=2)
         async with self.client(limits=limits) as client:
             result = await client.execute("print('z' * 4999)\nfor i in range(5): display(i)")
@@ -46,8 +46,8 @@ class CapChecks(SessionChecks):
             assert (await client.execute("print('on')")).text == "on"
 
     @check()
-    async def test_text_beyond_the_default_cap(self) -> None:
-        """The memory that it takes is bounded too."""
+    async def test_text_above_the_default_limit_takes_bounded_memory(self) -> None:
+        """The client cuts the text at 10 MiB, and takes a bounded amount of memory for it."""
         async with self.client() as client:
             await client.execute("1")
             tracemalloc.start()
@@ -66,7 +66,7 @@ class CapChecks(SessionChecks):
 
     @pytest.mark.parametrize("write", ["os.write(1, b'x\\n')", "print('x', file=sys.stderr)"])
     @check()
-    async def test_many_small_pieces_take_no_more_memory(self, write: str) -> None:
+    async def test_many_small_writes_take_bounded_memory(self, write: str) -> None:
         async with self.client() as client:
             tracemalloc.start()
             try:
@@ -79,21 +79,21 @@ class CapChecks(SessionChecks):
             assert peak < 64 * MEBIBYTE
 
     @check()
-    async def test_bytes_are_counted_and_no_character_is_cut(self) -> None:
+    async def test_the_text_limit_counts_bytes_and_splits_no_character(self) -> None:
         limits = OutputLimits(text=10)
         async with self.client(limits=limits) as client:
             result = await client.execute("print('€€€€', end='')\nprint('x')")
-        assert result.stdout == "€€€"  # nothing stands behind the gap, though it would have room
+        assert result.stdout == "€€€"  # nothing follows the cut, even if it would fit
         assert result.truncated.text == 5
 
     @check()
-    async def test_a_message_above_the_cap(self) -> None:
+    async def test_a_message_above_the_limit_is_dropped_and_counted(self) -> None:
         limits = OutputLimits(message=MEBIBYTE)
         async with self.client(limits=limits) as client:
             result = await client.execute("""
                 display({"application/json": "x" * 3_000_000}, raw=True)
                 display("small")
-                print("y" * 3_000_000)  # text comes in pieces, and has a cap of its own
+                print("y" * 3_000_000)  # text comes in pieces, and has a limit of its own
             """)
             assert [output.values["text/plain"] for output in result.outputs] == ["'small'"]
             assert result.truncated.messages == 1
@@ -108,14 +108,14 @@ class CapChecks(SessionChecks):
             assert (await client.execute("print('on')")).text == "on"
 
     @check()
-    async def test_text_has_no_need_of_large_messages(self) -> None:
+    async def test_the_message_limit_does_not_apply_to_text(self) -> None:
         async with self.client(limits=OutputLimits(message=1000)) as client:
             result = await client.execute("print('\\0' * 3_000_000)")
             assert result.stdout == "\0" * 3_000_000 + "\n"
             assert not result.truncated
 
     @check()
-    async def test_a_message_below_the_cap(self) -> None:
+    async def test_a_30_mb_message_below_the_limit_arrives(self) -> None:
         async with self.client() as client:
             data = "'x' * 30_000_000"
             result = await client.execute(f"display({{'application/json': {data}}}, raw=True)")

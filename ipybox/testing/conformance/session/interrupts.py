@@ -1,4 +1,4 @@
-"""Time-outs, interrupts, cancellations."""
+"""Timeouts, interrupts and cancellation."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ipybox.errors import (
 )
 from ipybox.testing.conformance.base import SOON_SECONDS
 from ipybox.testing.conformance.checks import check
-from ipybox.testing.conformance.session.shared import PATIENT, SessionChecks
+from ipybox.testing.conformance.session.base import PATIENT, SessionChecks
 
 
-class StopChecks(SessionChecks):
-    """Code that is stopped from outside; its state is kept, or told to be lost."""
+class InterruptChecks(SessionChecks):
+    """Code that is stopped from outside keeps its state, or is reported to have lost it."""
 
     @check()
     async def test_timeout_interrupts_and_keeps_state(self) -> None:
@@ -34,7 +34,7 @@ class StopChecks(SessionChecks):
 
     @pytest.mark.parametrize("timeout", [0.0001, 0.001, 0.005, 0.01, 0.05])
     @check()
-    async def test_a_very_short_timeout_keeps_state_too(self, timeout: float) -> None:
+    async def test_a_very_short_timeout_keeps_state(self, timeout: float) -> None:
         async with self.client(**PATIENT) as client:
             await client.execute("kept = 7")
             for _ in range(5):
@@ -44,7 +44,7 @@ class StopChecks(SessionChecks):
             assert (await client.execute("print(kept)")).text == "7"
 
     @check()
-    async def test_stream_timeout_interrupts_too(self) -> None:
+    async def test_stream_timeout_interrupts(self) -> None:
         async with self.client() as client:
             execution = await self.begun(
                 client, "import sys, time\nsys.stdout.write('a\\n')\ntime.sleep(60)"
@@ -59,7 +59,7 @@ class StopChecks(SessionChecks):
             assert (await client.execute("print('b')")).text == "b"
 
     @check()
-    async def test_code_that_ignores_interrupts_costs_the_kernel(self) -> None:
+    async def test_timeout_replaces_a_kernel_that_ignores_interrupts(self) -> None:
         async with self.client(interrupt_grace=1) as client:
             stubborn = """
                 import time
@@ -77,7 +77,7 @@ class StopChecks(SessionChecks):
             assert (await client.execute("print('again')")).text == "again"
 
     @check()
-    async def test_a_stopped_kernel_is_given_up(self) -> None:
+    async def test_timeout_replaces_a_stopped_kernel(self) -> None:
         async with self.client(interrupt_grace=1) as client:
             stuck = "print('on')\nimport os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
             execution = await self.begun(client, stuck)
@@ -87,7 +87,7 @@ class StopChecks(SessionChecks):
             assert (await client.execute("print('again')")).text == "again"
 
     @check()
-    async def test_timeout_of_one_that_waits_leaves_the_running_one_alone(self) -> None:
+    async def test_timeout_of_a_queued_execution_leaves_the_running_one_alone(self) -> None:
         async with self.client() as client:
             first = await client.submit("import time\ntime.sleep(3)\nprint('whole')")
             second = await client.submit("print('never')\nran = True")
@@ -98,8 +98,8 @@ class StopChecks(SessionChecks):
                 await client.execute("ran")
 
     @check()
-    async def test_one_behind_a_timeout_runs_in_the_same_kernel(self) -> None:
-        """It begins once it is known that the kernel is well, however long it takes itself."""
+    async def test_an_execution_queued_behind_a_timeout_keeps_the_kernel(self) -> None:
+        """It starts once a probe has shown that the kernel is well, however long it takes."""
         async with self.client(**PATIENT) as client:
             await client.execute("import time; kept = 1")
             first = await client.submit("time.sleep(60)")
@@ -110,7 +110,7 @@ class StopChecks(SessionChecks):
             assert (await second.result()).text == "1"
 
     @check()
-    async def test_cancelled_execute_stops_the_code(self) -> None:
+    async def test_cancelling_execute_stops_the_code(self) -> None:
         async with self.client() as client:
             await client.execute("count = 0")
             with pytest.raises(TimeoutError):
@@ -123,7 +123,7 @@ class StopChecks(SessionChecks):
             assert (await client.execute("count")).text == first
 
     @check()
-    async def test_interrupt_from_another_task(self) -> None:
+    async def test_interrupt_stops_the_running_code(self) -> None:
         async with self.client() as client:
             execution = await client.submit("print('on', flush=True)\nimport time\ntime.sleep(60)")
             async for _ in execution.stream():
@@ -137,7 +137,7 @@ class StopChecks(SessionChecks):
 
     @pytest.mark.parametrize("timeout", [0, -1, "1", float("nan"), True])
     @check()
-    async def test_bad_timeouts(self, timeout: float) -> None:
+    async def test_invalid_timeouts_are_refused(self, timeout: float) -> None:
         async with self.client() as client:
             with pytest.raises(InvalidArgumentError, match="timeout"):
                 await client.execute("1", timeout=timeout)

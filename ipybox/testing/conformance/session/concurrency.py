@@ -1,4 +1,4 @@
-"""Many executions, and their output while they run."""
+"""Many executions and connections at once."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 
 from ipybox.errors import ExecutionError, TransportError
 from ipybox.testing.conformance.checks import check
-from ipybox.testing.conformance.session.shared import SessionChecks
+from ipybox.testing.conformance.session.base import SessionChecks
 
 
-class OrderChecks(SessionChecks):
-    """One after the other, none lost, none mixed up."""
+class ConcurrencyChecks(SessionChecks):
+    """Executions run one after the other, and none is lost or mixed up with another."""
 
     @check()
-    async def test_50_concurrent_submits(self) -> None:
+    async def test_50_concurrent_submits_keep_their_own_output(self) -> None:
         async with self.client() as client:
             executions = [await client.submit(f"print({i} * {i})") for i in range(50)]
             results = await asyncio.gather(
@@ -24,13 +24,7 @@ class OrderChecks(SessionChecks):
             assert [result.text for result in reversed(results)] == [str(i * i) for i in range(50)]
 
     @check()
-    async def test_50_concurrent_executes(self) -> None:
-        async with self.client() as client:
-            results = await asyncio.gather(*(client.execute(f"print({i})\n{i}") for i in range(50)))
-            assert [result.text for result in results] == [f"{i}\n{i}" for i in range(50)]
-
-    @check()
-    async def test_unconsumed_executions_lose_nothing(self) -> None:
+    async def test_unread_executions_lose_no_output(self) -> None:
         async with self.client() as client:
             first = await client.submit("for i in range(1000): print(i)")
             _never_consumed = await client.submit("print('x' * 100_000)")
@@ -42,7 +36,7 @@ class OrderChecks(SessionChecks):
             assert "".join([piece async for piece in first.stream()]) == streamed
 
     @check()
-    async def test_an_error_does_not_stop_those_behind_it(self) -> None:
+    async def test_an_error_does_not_stop_queued_executions(self) -> None:
         async with self.client() as client:
             failing = await client.submit("1 / 0")
             behind = await client.submit("print('runs')")
@@ -59,7 +53,7 @@ class OrderChecks(SessionChecks):
                 await first.wait()
                 return "2"
 
-            # The second line comes only when the first has arrived here.
+            # The code prints the second line only after the first has arrived here.
             execution = await client.submit("print(1)\nprint(input())", stdin=answer)
             text = ""
             async for piece in execution.stream():
@@ -69,7 +63,7 @@ class OrderChecks(SessionChecks):
             assert text == "1\n2\n"
 
     @check()
-    async def test_exchanges_at_once_leave_one_kernel(self) -> None:
+    async def test_concurrent_connects_and_restarts_leave_one_kernel(self) -> None:
         before = await self.kernels()
         client = self.new_client()
         outcomes = await asyncio.gather(
@@ -94,6 +88,6 @@ class OrderChecks(SessionChecks):
             await asyncio.wait([connecting], timeout=seconds)
             connecting.cancel()
             await asyncio.wait([connecting])
-            if not connecting.cancelled():  # it was faster
+            if not connecting.cancelled():  # connect() was faster
                 await client.disconnect()
         assert await self.kernels() == before

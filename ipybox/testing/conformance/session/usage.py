@@ -11,20 +11,20 @@ from ipybox.backend import Capability
 from ipybox.errors import ExecutionError
 from ipybox.session import session
 from ipybox.testing.conformance.checks import check
-from ipybox.testing.conformance.session.shared import SessionChecks
+from ipybox.testing.conformance.session.base import SessionChecks
 
 
-class PromiseChecks(SessionChecks):
-    """Each in containers as a user starts them."""
+class UsageChecks(SessionChecks):
+    """Each use runs in a container that is started as a user starts it."""
 
     @check()
-    async def test_basic_usage(self) -> None:
+    async def test_session_runs_code(self) -> None:
         options = {"tag": self.tag, **self.options}
         async with session(backend=self.subject, **options) as client:
             assert (await client.execute("print('Hello, world!')")).text == "Hello, world!"
 
     @check()
-    async def test_state_lives_as_long_as_its_client(self) -> None:
+    async def test_state_lasts_as_long_as_the_client(self) -> None:
         async with self.client() as client:
             assert (await client.execute("x = 1")).text is None
             assert (await client.execute("print(x)")).text == "1"
@@ -34,12 +34,12 @@ class PromiseChecks(SessionChecks):
             assert caught.value.args[0] == "NameError: name 'x' is not defined"
 
     @check()
-    async def test_streaming(self) -> None:
+    async def test_each_line_streams_as_it_is_written(self) -> None:
         code = """
             import sys
             for i in range(5):
                 sys.stdout.write(f"Processing step {i}\\n")
-                input()  # the next comes when this one was seen
+                input()  # the next line waits until the client has seen this one
         """
         steps = [f"Processing step {i}\n" for i in range(5)]
         async with self.client() as client:
@@ -59,7 +59,7 @@ class PromiseChecks(SessionChecks):
 
     @pytest.mark.index
     @check(seconds=250)
-    async def test_a_package_from_the_index(self) -> None:
+    async def test_pip_installs_from_the_index(self) -> None:
         async with self.session() as client:
             await client.execute("!pip install einops", timeout=200)
             result = await client.execute("""
@@ -70,8 +70,10 @@ class PromiseChecks(SessionChecks):
             assert result.text[0].isdigit()
 
     @check(Capability.BINDS)
-    async def test_bind_mounts(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The one is there already, the other is made."""
+    async def test_bind_mounts_share_files_with_the_host(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One host folder exists already, the other is made."""
         monkeypatch.chdir(tmp_path)
         (tmp_path / "data").mkdir()
         (tmp_path / "data/input.txt").write_text("hello world")
@@ -86,8 +88,8 @@ class PromiseChecks(SessionChecks):
         assert (tmp_path / "output/result.txt").read_text() == "HELLO WORLD"
 
     @check()
-    async def test_environment_variables(self) -> None:
-        """Also those that a shell would take apart."""
+    async def test_environment_variables_arrive_unchanged(self) -> None:
+        """This includes values that a shell would split or expand."""
         env = {"API_KEY": "secret-key-123", "DEBUG": "1", "ODD": "a b'\"$HOME\n=ü", "EMPTY": ""}
         async with self.session(env=env) as client:
             result = await client.execute(

@@ -1,4 +1,4 @@
-"""What the areas of the suite share: one container for the class, and clients of it."""
+"""What all session checks share: one container per class, and clients of it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ from ipybox.kernel.execution import Execution
 from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
 
 PATIENT: Mapping[str, Any] = {"interrupt_grace": 20.0, "probe_grace": 20.0}
-"""For a kernel that must not be given up because the machine is busy."""
+"""Client options for checks in which a busy machine must not cost the kernel (seconds)."""
 
 
 class SessionChecks(Conformance):
-    """``container`` runs from the first check to the last; each check has clients of its
-    own. One that needs other options, or ends its container, starts one (``running``)."""
+    """Base class of the session checks.
+
+    Each check connects clients of its own to ``container``. A check that needs other
+    options, or stops its container, starts one with :meth:`running`.
+
+    Attributes:
+        container: A container that runs from the first check of the class to the last.
+    """
 
     container: ClassVar[ExecutionContainer]
 
     @classmethod
     async def set_up(cls, lifetime: AsyncExitStack) -> None:
+        """Start the shared container, or raise the error that its start raised."""
         await super().set_up(lifetime)
         if cls._shared_failure is not None:
             raise cls._shared_failure
@@ -33,7 +40,12 @@ class SessionChecks(Conformance):
     def new_client(
         self, container: ExecutionContainer | None = None, **options: Any
     ) -> ExecutionClient:
-        """A client that is not connected yet; None: of the shared container."""
+        """Return a client that is not connected yet.
+
+        Args:
+            container: The container to connect to; None: the shared one.
+            options: Further arguments of :class:`ExecutionClient`.
+        """
         endpoint = (container or self.container).endpoint
         return ExecutionClient(endpoint.port, endpoint.host, **{"token": endpoint.token, **options})
 
@@ -41,13 +53,13 @@ class SessionChecks(Conformance):
     async def client(
         self, container: ExecutionContainer | None = None, **options: Any
     ) -> AsyncIterator[ExecutionClient]:
-        """A client with a kernel of its own; None: in the shared container."""
+        """Connect a client with a kernel of its own; arguments as for :meth:`new_client`."""
         async with self.new_client(container, **options) as connected:
             yield connected
 
     @asynccontextmanager
     async def session(self, **options: Any) -> AsyncIterator[ExecutionClient]:
-        """A client in a container of its own, which has these options."""
+        """Start a container with these options, and connect a client to it."""
         async with self.running(**options) as container:
             async with self.client(container) as connected:
                 yield connected
@@ -56,7 +68,11 @@ class SessionChecks(Conformance):
     async def http(
         self, container: ExecutionContainer | None = None
     ) -> AsyncIterator[httpx.AsyncClient]:
-        """Speaks to a gateway's REST API, with its token."""
+        """Open an HTTP client for a gateway's REST API, which sends the gateway's token.
+
+        Args:
+            container: The gateway's container; None: the shared one.
+        """
         endpoint = (container or self.container).endpoint
         async with httpx.AsyncClient(
             base_url=f"http://{endpoint.host}:{endpoint.port}",
@@ -67,13 +83,13 @@ class SessionChecks(Conformance):
             yield client
 
     async def begun(self, client: ExecutionClient, code: str) -> Execution:
-        """An execution whose code has printed something: it runs."""
+        """Submit code that prints, and return its execution once something was printed."""
         execution = await client.submit(code)
         async for _ in execution.stream():
             break
         return execution
 
     async def kernels(self) -> list[str]:
-        """The ids of all kernels of the shared container, as its gateway lists them."""
+        """Return the sorted ids of all kernels that the shared container's gateway lists."""
         async with self.http() as http:
             return sorted(kernel["id"] for kernel in (await http.get("/api/kernels")).json())

@@ -1,4 +1,4 @@
-"""input() and getpass(), answered by a callback."""
+"""input() and getpass(), answered by a callback of the client."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from ipybox.errors import (
     InvalidArgumentError,
 )
 from ipybox.testing.conformance.checks import check
-from ipybox.testing.conformance.session.shared import PATIENT, SessionChecks
+from ipybox.testing.conformance.session.base import PATIENT, SessionChecks
 
 ASKING = (
     "import getpass\nname = input('name? ')\nword = getpass.getpass('word? ')\nprint(name, word)"
 )
 
 
-class InputChecks(SessionChecks):
-    """With a callback, and without one."""
+class StdinChecks(SessionChecks):
+    """Code that reads input, with a callback and without one."""
 
     @check()
-    async def test_input_raises_at_once(self) -> None:
+    async def test_input_without_a_callback_raises(self) -> None:
         async with self.client() as client:
             with pytest.raises(ExecutionError, match="StdinNotImplementedError"):
                 await client.execute("input('name? ')", timeout=20)
 
     @check()
-    async def test_a_callback_answers(self) -> None:
+    async def test_a_function_answers_input(self) -> None:
         async with self.client() as client:
             asked: list[tuple[str, bool]] = []
 
             def answer(prompt: str, password: bool) -> str:
                 asked.append((prompt, password))
-                assert threading.current_thread() is not threading.main_thread()  # it may wait
+                # A function may block, so it is called in another thread.
+                assert threading.current_thread() is not threading.main_thread()
                 return f"<{prompt.strip()}>"
 
             result = await client.execute(ASKING, stdin=answer)
@@ -45,7 +46,7 @@ class InputChecks(SessionChecks):
             assert asked == [("name? ", False), ("word? ", True)]
 
     @check()
-    async def test_a_coroutine_answers(self) -> None:
+    async def test_a_coroutine_answers_input(self) -> None:
         async with self.client() as client:
 
             async def answer(prompt: str, password: bool) -> str:
@@ -58,7 +59,7 @@ class InputChecks(SessionChecks):
             assert result.text is None
 
     @check()
-    async def test_without_a_callback_it_raises_at_once(self) -> None:
+    async def test_a_callback_serves_one_execution_only(self) -> None:
         async with self.client() as client:
             for _ in range(2):
                 with pytest.raises(ExecutionError, match="StdinNotImplementedError"):
@@ -66,7 +67,7 @@ class InputChecks(SessionChecks):
                 await client.execute("input()", stdin=lambda prompt, password: "")
 
     @check()
-    async def test_a_callback_that_fails(self) -> None:
+    async def test_a_failing_callback_fails_the_execution(self) -> None:
         async with self.client() as client:
 
             def broken(prompt: str, password: bool) -> str:
@@ -82,7 +83,7 @@ class InputChecks(SessionChecks):
             assert (await client.execute("print('on')")).text == "on"
 
     @check()
-    async def test_a_callback_that_never_answers(self) -> None:
+    async def test_timeout_stops_code_that_waits_for_input(self) -> None:
         async with self.client(**PATIENT) as client:
 
             async def never(prompt: str, password: bool) -> str:
@@ -96,7 +97,7 @@ class InputChecks(SessionChecks):
             assert (await client.execute("print(kept)")).text == "1"
 
     @check()
-    async def test_what_is_no_callback(self) -> None:
+    async def test_an_invalid_callback_is_refused(self) -> None:
         async with self.client() as client:
             with pytest.raises(InvalidArgumentError, match="stdin is a str"):
                 await client.submit("1", stdin="yes")  # type: ignore[arg-type]
