@@ -30,7 +30,7 @@ engines: $(READY)
 	settings="$$(.ci/engines)" && eval "$$settings" && $(BIN)/ipybox build --recipe minimal --backend docker && \
 		$(BIN)/ipybox build --recipe default --backend docker
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt images/ipybox_runtime/__init__.py
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none was found on PATH." >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'

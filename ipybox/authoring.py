@@ -1,11 +1,10 @@
-"""What authors of container backends need besides the contract.
+"""What authors of plugins need: contracts, data, hooks, and what all backends share.
 
-Labels and owners, the start of the runtime, the judgement of what it measured; and for an
-engine with an API, all that is made of its calls: :class:`EngineBackend` over an
-:class:`Engine`. What all backends share, so that none has it of its own.
+Backends that talk to a container engine's API build on :mod:`ipybox.engine` as well.
 """
 
 from ipybox._async import shielded
+from ipybox.backend import Backend, BackendDescriptor, ByteStream, Capability, Container
 from ipybox.engine.backend import EngineBackend
 from ipybox.engine.base import Engine, Inspection, Lane, Mount, Ref, Streams, Surroundings
 from ipybox.engine.errors import not_built, not_pulled, refusal
@@ -14,7 +13,10 @@ from ipybox.engine.placement import at_host, run_user
 from ipybox.engine.removal import until_gone
 from ipybox.engine.stats import usage_inside
 from ipybox.engine.transport import send_now
+from ipybox.events import Event
 from ipybox.image.build_context import pack
+from ipybox.outputs.handler import OutputHandler
+from ipybox.plugins.hookspecs import hookimpl
 from ipybox.runtime.guarantees import judge
 from ipybox.runtime.labels import (
     CONTAINER_LABEL,
@@ -35,10 +37,27 @@ from ipybox.runtime.launch import (
     start_failed,
 )
 from ipybox.runtime.ports import LOOPBACK, check_port_free, port_taken
-from ipybox.spec.container import DEFAULT_TAG
-from ipybox.spec.image import RUNTIME_LABEL, split_name
+from ipybox.spec.container import DEFAULT_TAG, ContainerSpec, Endpoint
+from ipybox.spec.image import (
+    RUNTIME_LABEL,
+    BuildContext,
+    BuildEvent,
+    ImageInfo,
+    ImageRecipe,
+    split_name,
+)
 from ipybox.spec.paths import GATEWAY_PORT, LEASE_FILE, RUN_FOLDER, TOKEN_FILE, WORKDIR
-from ipybox.spec.status import CONCERNS, bind_concern
+from ipybox.spec.status import (
+    CONCERNS,
+    Availability,
+    ContainerInfo,
+    ExecResult,
+    ExitStatus,
+    Finding,
+    Probe,
+    Stats,
+    bind_concern,
+)
 
 __all__ = [
     "CONCERNS",
@@ -56,14 +75,34 @@ __all__ = [
     "TAG_LABEL",
     "TOKEN_FILE",
     "WORKDIR",
+    "Availability",
+    "Backend",
+    "BackendDescriptor",
+    "BuildContext",
+    "BuildEvent",
+    "ByteStream",
+    "Capability",
+    "Container",
+    "ContainerInfo",
+    "ContainerSpec",
+    "Endpoint",
     "Engine",
     "EngineBackend",
+    "Event",
+    "ExecResult",
+    "ExitStatus",
+    "Finding",
+    "ImageInfo",
+    "ImageRecipe",
     "Inspection",
     "Lane",
     "LaunchOutput",
     "Mount",
+    "OutputHandler",
     "Owner",
+    "Probe",
     "Ref",
+    "Stats",
     "Streams",
     "Surroundings",
     "at_host",
@@ -71,6 +110,7 @@ __all__ = [
     "check_port_free",
     "config_line",
     "exit_status",
+    "hookimpl",
     "is_abandoned",
     "judge",
     "labels_for",

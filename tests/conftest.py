@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ipybox import Capability, ContainerSpec, ExecutionClient, ExecutionContainer
-from ipybox.authoring import OWNER_LABEL, Owner
+from ipybox import ExecutionClient, ExecutionContainer
+from ipybox.authoring import OWNER_LABEL, Capability, ContainerSpec, Owner
 from ipybox.errors import IpyboxError
 from ipybox.plugins.registry import PluginRegistry
 from ipybox.plugins.selection import choose_backend, load_backend

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from ipybox import BuildContext, BuildEvent, Capability, ImageInfo
-from ipybox.authoring import EngineBackend
+from ipybox.authoring import BuildContext, BuildEvent, Capability, EngineBackend, ImageInfo
 from ipybox_docker import images
 from ipybox_docker.engine import DockerEngine
 

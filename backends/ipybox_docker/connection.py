@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import aiodocker
 import aiohttp
 
-from ipybox import Availability, BackendError
-from ipybox.authoring import Surroundings, at_host
+from ipybox import BackendError
+from ipybox.authoring import Availability, Surroundings, at_host
 from ipybox_docker.errors import engine_call
 
 SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "~/.docker/run/docker.sock")

@@ -12,20 +12,17 @@ from typing import Any
 
 from aiodocker.execs import Exec
 
-from ipybox import (
-    Availability,
-    BackendError,
-    ContainerInfo,
-    ContainerNotFoundError,
-    ContainerSpec,
-    ExitStatus,
-    Stats,
-)
+from ipybox import BackendError
 from ipybox.authoring import (
     CONTAINER_LABEL,
+    Availability,
+    ContainerInfo,
+    ContainerSpec,
     Engine,
+    ExitStatus,
     Inspection,
     Ref,
+    Stats,
     Streams,
     Surroundings,
     exit_status,
@@ -34,6 +31,7 @@ from ipybox.authoring import (
     run_user,
     until_gone,
 )
+from ipybox.errors import ContainerNotFoundError
 from ipybox_docker.connection import Connection
 from ipybox_docker.errors import engine_call
 from ipybox_docker.streams import DockerStreams

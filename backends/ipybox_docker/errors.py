@@ -10,8 +10,9 @@ from types import EllipsisType
 import aiodocker
 import aiohttp
 
-from ipybox import BackendError, EngineGoneError, EngineTimeoutError
+from ipybox import BackendError
 from ipybox.authoring import refusal
+from ipybox.errors import EngineGoneError, EngineTimeoutError
 
 CALL_SECONDS = 30.0
 NOT_CONNECTED = 900  # aiodocker's own status

@@ -9,22 +9,19 @@ from typing import Any
 
 import aiodocker
 
-from ipybox import (
-    BackendError,
-    BuildContext,
-    BuildEvent,
-    ImageBuildError,
-    ImageInfo,
-    ImageNotFoundError,
-)
+from ipybox import BackendError
 from ipybox.authoring import (
     RUNTIME_LABEL,
+    BuildContext,
+    BuildEvent,
+    ImageInfo,
     not_built,
     not_pulled,
     pack,
     seconds_of,
     split_name,
 )
+from ipybox.errors import ImageBuildError, ImageNotFoundError
 from ipybox_docker.connection import Connection
 from ipybox_docker.errors import engine_call
 

@@ -1,6 +1,6 @@
 """Registers the Docker backend."""
 
-from ipybox import BackendDescriptor, hookimpl
+from ipybox.authoring import BackendDescriptor, hookimpl
 
 
 def _load() -> type:

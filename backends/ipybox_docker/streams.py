@@ -7,8 +7,8 @@ from typing import Any
 
 from aiodocker.stream import Stream
 
-from ipybox import UnsupportedError
 from ipybox.authoring import Lane, Streams, send_now
+from ipybox.errors import UnsupportedError
 from ipybox_docker.errors import engine_call
 
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ipybox import ContainerSpec, InvalidArgumentError, Resources
+from ipybox import InvalidArgumentError, Resources
 from ipybox.authoring import (
     GATEWAY_PORT,
     LOOPBACK,
     RUN_FOLDER,
     WORKDIR,
+    ContainerSpec,
     Surroundings,
     labels_for,
 )

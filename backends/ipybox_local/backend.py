@@ -8,13 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ipybox import (
-    Availability,
-    Backend,
-    Capability,
-    Container,
-    ContainerSpec,
-)
+from ipybox.authoring import Availability, Backend, Capability, Container, ContainerSpec
 from ipybox_local.container import LocalContainer
 
 REQUIRED = ("kernel_gateway", "ipykernel", "ipybox_runtime")

@@ -13,15 +13,19 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from ipybox import (
+from ipybox import Guarantees
+from ipybox.authoring import (
+    CONCERNS,
+    LOOPBACK,
     Container,
     ContainerSpec,
     Endpoint,
     ExitStatus,
-    Guarantees,
-    NameTakenError,
+    check_port_free,
+    port_taken,
+    start_failed,
 )
-from ipybox.authoring import CONCERNS, LOOPBACK, check_port_free, port_taken, start_failed
+from ipybox.errors import NameTakenError
 from ipybox_local import workspace
 from ipybox_local.translate import supervisor_config
 

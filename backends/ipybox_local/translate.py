@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ipybox import ContainerSpec
-from ipybox.authoring import LOOPBACK
+from ipybox.authoring import LOOPBACK, ContainerSpec
 
 # What a program needs to find its libraries, its certificates, the package index
 # and the user's language. All else stays out: it may be a secret.

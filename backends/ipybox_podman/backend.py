@@ -7,16 +7,16 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
-from ipybox import (
-    BackendError,
+from ipybox import BackendError
+from ipybox.authoring import (
     BuildContext,
     BuildEvent,
     Capability,
     ContainerSpec,
+    EngineBackend,
     Finding,
     ImageInfo,
 )
-from ipybox.authoring import EngineBackend
 from ipybox_podman import images, userns
 from ipybox_podman.diagnosis import judge_host
 from ipybox_podman.engine import PodmanEngine

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import podman
 
-from ipybox import BackendUnavailableError, EngineGoneError
+from ipybox import BackendUnavailableError
+from ipybox.errors import EngineGoneError
 from ipybox_podman import sockets
 from ipybox_podman.listener import Listener
 from ipybox_podman.service import find_program, private_service

@@ -18,8 +18,9 @@ from urllib.parse import unquote, urlsplit
 
 import podman
 
-from ipybox import Availability, BackendError, BackendUnavailableError, EngineGoneError
-from ipybox.authoring import Surroundings, at_host, shielded
+from ipybox import BackendError, BackendUnavailableError
+from ipybox.authoring import Availability, Surroundings, at_host, shielded
+from ipybox.errors import EngineGoneError
 from ipybox_podman.client import SharedClient
 from ipybox_podman.errors import engine_call, timed_out
 from ipybox_podman.listener import START_SECONDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ipybox import Finding
+from ipybox.authoring import Finding
 from ipybox_podman.host import Host
 
 WANTED_IDS = 65536

@@ -15,23 +15,19 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from ipybox import (
-    Availability,
-    BackendError,
-    Capability,
-    ContainerInfo,
-    ContainerNotFoundError,
-    ContainerSpec,
-    ExitStatus,
-    Stats,
-    UnsupportedError,
-)
+from ipybox import BackendError
 from ipybox.authoring import (
     CONTAINER_LABEL,
     LOOPBACK,
+    Availability,
+    Capability,
+    ContainerInfo,
+    ContainerSpec,
     Engine,
+    ExitStatus,
     Inspection,
     Ref,
+    Stats,
     Streams,
     Surroundings,
     check_port_free,
@@ -42,6 +38,7 @@ from ipybox.authoring import (
     until_gone,
     usage_inside,
 )
+from ipybox.errors import ContainerNotFoundError, UnsupportedError
 from ipybox_podman.connection import Connection
 from ipybox_podman.host import may_group
 from ipybox_podman.limits import own_ceilings

@@ -11,8 +11,9 @@ import requests
 import urllib3
 from podman.api.uds import UDSSocket
 
-from ipybox import BackendError, EngineGoneError, EngineTimeoutError
+from ipybox import BackendError
 from ipybox.authoring import refusal
+from ipybox.errors import EngineGoneError, EngineTimeoutError
 
 FEW_IDS = (
     "insufficient UIDs or GIDs", "no subuid ranges", "no subgid ranges", "/etc/subuid",

@@ -9,15 +9,18 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from ipybox import (
-    BackendError,
+from ipybox import BackendError
+from ipybox.authoring import (
+    RUNTIME_LABEL,
     BuildContext,
     BuildEvent,
-    ImageBuildError,
     ImageInfo,
-    ImageNotFoundError,
+    not_built,
+    not_pulled,
+    pack,
+    seconds_of,
 )
-from ipybox.authoring import RUNTIME_LABEL, not_built, not_pulled, pack, seconds_of
+from ipybox.errors import ImageBuildError, ImageNotFoundError
 from ipybox_podman.connection import Connection
 from ipybox_podman.errors import refused
 

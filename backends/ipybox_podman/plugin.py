@@ -1,6 +1,6 @@
 """Registers the Podman backend."""
 
-from ipybox import BackendDescriptor, hookimpl
+from ipybox.authoring import BackendDescriptor, hookimpl
 
 
 def _load() -> type:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from ipybox import EngineGoneError
 from ipybox.authoring import Lane, Streams, send_now
+from ipybox.errors import EngineGoneError
 
 HEADER_BYTES = 8
 PIECE_BYTES = 65536

@@ -7,12 +7,13 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from ipybox import Bind, ContainerSpec, InvalidArgumentError, Resources
+from ipybox import Bind, InvalidArgumentError, Resources
 from ipybox.authoring import (
     GATEWAY_PORT,
     LOOPBACK,
     RUN_FOLDER,
     WORKDIR,
+    ContainerSpec,
     Surroundings,
     labels_for,
 )

@@ -7,8 +7,7 @@ import dataclasses
 import secrets
 from collections.abc import AsyncIterator
 
-from ipybox import BuildEvent, ContainerSpec
-from ipybox.authoring import Ref, labels_for, shielded
+from ipybox.authoring import BuildEvent, ContainerSpec, Ref, labels_for, shielded
 from ipybox_podman import images
 from ipybox_podman.engine import PodmanEngine
 from ipybox_podman.translate import userns

@@ -1,6 +1,6 @@
 """Registers the built-in recipes."""
 
-from ipybox import ImageRecipe, hookimpl
+from ipybox.authoring import ImageRecipe, hookimpl
 from ipybox_images.recipes import DEFAULT, MINIMAL
 
 

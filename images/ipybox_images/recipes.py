@@ -1,6 +1,6 @@
 """The built-in recipes."""
 
-from ipybox import ImageRecipe
+from ipybox.authoring import ImageRecipe
 
 MINIMAL = ImageRecipe(name="minimal", tags=("ipybox/minimal",))
 """Contains the runtime alone."""

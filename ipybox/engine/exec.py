@@ -135,7 +135,7 @@ async def run_command(
     on_output: Callable[[Lane, bytes], None] | None = None,
     max_bytes: int,
 ) -> ExecResult:
-    """:meth:`ipybox.Container.exec`."""
+    """:meth:`ipybox.authoring.Container.exec`."""
     whole = ["sh", "-c", WITH_INPUT, "sh", str(len(stdin)), *argv] if stdin else list(argv)
     command = Exec(engine, ref, whole, stdin=bool(stdin), env=env, workdir=workdir)
     kept: dict[Lane, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}

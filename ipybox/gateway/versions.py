@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+
 from ipybox.errors import VersionMismatchError
 
-VERSION = "0.2.0"
+VERSION = importlib.metadata.version("ipybox")
+"""The installed version; ``ipybox_runtime`` holds the number, and the build takes it from there."""
 PROTOCOL = 1
 """Beyond Jupyter's own: resuming a connection, status, messages of ours."""
 

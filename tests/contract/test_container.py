@@ -12,14 +12,8 @@ import httpx
 import pytest
 
 import ipybox
-from ipybox import (
-    AuthenticationError,
-    BackendError,
-    ConnectFailedError,
-    ExecutionClient,
-    ExecutionContainer,
-    InvalidArgumentError,
-)
+from ipybox import BackendError, ExecutionClient, ExecutionContainer, InvalidArgumentError
+from ipybox.errors import AuthenticationError, ConnectFailedError
 from ipybox.gateway.started import find_container, forget, remember
 
 

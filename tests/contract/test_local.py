@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ipybox_local.backend import LocalBackend
 
-from ipybox import Backend
+from ipybox.authoring import Backend
 from ipybox.testing import BackendConformance
 
 

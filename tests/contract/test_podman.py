@@ -3,7 +3,7 @@
 import pytest
 from ipybox_podman.backend import PodmanBackend
 
-from ipybox import Backend
+from ipybox.authoring import Backend
 from ipybox.testing import BackendConformance
 
 

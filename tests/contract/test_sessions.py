@@ -9,7 +9,7 @@ from ipybox_local.backend import LocalBackend
 from ipybox_podman.backend import PodmanBackend
 from ipybox_toy.backend import ToyBackend
 
-from ipybox import Backend
+from ipybox.authoring import Backend
 from ipybox.testing import SessionConformance
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ipybox_toy.backend import ToyBackend
 
-from ipybox import Backend
+from ipybox.authoring import Backend
 from ipybox.testing import BackendConformance
 
 

@@ -16,17 +16,15 @@ import pytest
 from ipybox_docker.backend import DockerBackend
 
 from ipybox import (
-    Availability,
     BackendUnavailableError,
     Bind,
     ContainerLostError,
-    ContainerSpec,
     ExecutionClient,
     ExecutionContainer,
     InvalidArgumentError,
     Resources,
 )
-from ipybox.authoring import Surroundings
+from ipybox.authoring import Availability, ContainerSpec, Surroundings
 from ipybox.testing import Tries
 
 ROOT = Path(__file__).parents[2]

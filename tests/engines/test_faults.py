@@ -18,11 +18,11 @@ from ipybox import (
     BackendUnavailableError,
     ContainerLostError,
     ContainerStartError,
-    EngineTimeoutError,
     ExecutionClient,
     ExecutionContainer,
 )
 from ipybox.engine.output import Attachment
+from ipybox.errors import EngineTimeoutError
 from ipybox.testing import Tries
 from tests.engine_proxy import EngineProxy
 from tests.engines.witness import Witness

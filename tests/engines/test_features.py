@@ -4,13 +4,8 @@ import asyncio
 
 import pytest
 
-from ipybox import (
-    ContainerNotFoundError,
-    ExecutionClient,
-    ExecutionContainer,
-    KernelDiedError,
-    Resources,
-)
+from ipybox import ExecutionClient, ExecutionContainer, KernelDiedError, Resources
+from ipybox.errors import ContainerNotFoundError
 from ipybox.plugins.selection import load_backend
 from tests.engines.witness import Witness
 

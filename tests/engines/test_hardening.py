@@ -2,15 +2,10 @@
 
 import pytest
 
-from ipybox import (
-    Container,
-    ContainerSpec,
-    ExecutionClient,
-    ExecutionContainer,
-    GuaranteeError,
-    Resources,
-)
+from ipybox import ExecutionClient, ExecutionContainer, Resources
+from ipybox.authoring import Container, ContainerSpec
 from ipybox.engine.container import EngineContainer
+from ipybox.errors import GuaranteeError
 from ipybox.plugins.selection import load_backend
 from ipybox.spec.resources import DEFAULT_MEMORY_BYTES, DEFAULT_PIDS
 from tests.engines.witness import Witness

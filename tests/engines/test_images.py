@@ -10,15 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ipybox import (
-    BuildEvent,
-    ExecutionClient,
-    ExecutionContainer,
-    ImageBuildError,
-    ImageNotFoundError,
-    ImageRecipe,
-    ImageRefusedError,
-)
+from ipybox import ExecutionClient, ExecutionContainer
+from ipybox.authoring import BuildEvent, ImageRecipe
+from ipybox.errors import ImageBuildError, ImageNotFoundError, ImageRefusedError
 from ipybox.image.build_context import BASE_VARIABLE, build_context
 from ipybox.plugins.selection import load_backend
 from ipybox.spec.image import DEFAULT_BASE, HASH_LABEL, PROTOCOL_LABEL

@@ -19,9 +19,9 @@ from ipybox import (
     ExecutionContainer,
     ExecutionInterruptedError,
     ExecutionTimeoutError,
-    GatewayError,
     OutputLimits,
 )
+from ipybox.errors import GatewayError
 from ipybox.gateway.rest import Gateway
 from ipybox.gateway.started import find_container, forget, remember
 from ipybox.testing import CuttingProxy, Tries

@@ -11,15 +11,9 @@ from typing import Any
 
 import pytest
 
-from ipybox import (
-    BackendDescriptor,
-    ContainerSpec,
-    Event,
-    ImageRecipe,
-    InvalidArgumentError,
-    PluginError,
-    hookimpl,
-)
+from ipybox import InvalidArgumentError
+from ipybox.authoring import BackendDescriptor, ContainerSpec, Event, ImageRecipe, hookimpl
+from ipybox.errors import PluginError
 from ipybox.plugins.registry import PluginRegistry as Registry
 from ipybox.plugins.registry import PluginReport, registry
 

@@ -27,12 +27,12 @@ async def main():
     try:
         async with ipybox.ExecutionContainer(tag="forbidden", backend="toy"):
             pass
-    except ipybox.PluginError as error:
+    except ipybox.errors.PluginError as error:
         print(error)
     try:
         async with ipybox.ExecutionContainer(binds={"never-made": "y"}, backend="toy"):
             pass
-    except ipybox.UnsupportedError as error:
+    except ipybox.errors.UnsupportedError as error:
         print(error, pathlib.Path("never-made").exists())
     print([event.name for event in events])
 

@@ -10,7 +10,8 @@ import pytest
 from ipybox_podman import userns
 from ipybox_podman.backend import PodmanBackend
 
-from ipybox import BuildEvent, ExecutionClient, ExecutionContainer
+from ipybox import ExecutionClient, ExecutionContainer
+from ipybox.authoring import BuildEvent
 
 TAG = "localhost/ipybox-mapping-test:latest"
 RECIPE = f"FROM localhost/ipybox/minimal\nRUN echo {os.getpid()} >/tmp/new\n"

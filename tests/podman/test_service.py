@@ -17,14 +17,9 @@ from ipybox_podman import engine, listener, sockets
 from ipybox_podman.backend import PodmanBackend
 from ipybox_podman.service import private_service
 
-from ipybox import (
-    Availability,
-    BackendUnavailableError,
-    Capability,
-    EngineGoneError,
-    ExecutionClient,
-    ExecutionContainer,
-)
+from ipybox import BackendUnavailableError, ExecutionClient, ExecutionContainer
+from ipybox.authoring import Availability, Capability
+from ipybox.errors import EngineGoneError
 from ipybox.testing import Tries
 
 

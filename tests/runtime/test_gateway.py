@@ -2,7 +2,8 @@
 
 import pytest
 
-from ipybox import ExecutionClient, ExecutionContainer, VersionMismatchError
+from ipybox import ExecutionClient, ExecutionContainer
+from ipybox.errors import VersionMismatchError
 from ipybox.gateway import rest, versions
 
 MALFORMED: tuple[bytes | str, ...] = (

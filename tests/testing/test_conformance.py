@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ipybox import Capability
+from ipybox.authoring import Capability
 from ipybox.testing import BackendConformance, SessionConformance, check, overrides
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import SUITE_VERSION, checks_in

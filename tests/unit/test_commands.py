@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from ipybox import ContainerSpec, InvalidArgumentError, Port
+from ipybox import InvalidArgumentError, Port
+from ipybox.authoring import ContainerSpec
 from ipybox.validation import check_exec
 
 

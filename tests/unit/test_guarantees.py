@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ipybox import Bind, ContainerSpec, Guarantees, Resources
+from ipybox import Bind, Guarantees, Resources
+from ipybox.authoring import ContainerSpec
 from ipybox.runtime.guarantees import judge
 from ipybox.spec.status import CONCERNS, Probe, bind_concern
 

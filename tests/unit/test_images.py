@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from ipybox_runtime import RUNTIME_VERSION
 
-from ipybox import (
+from ipybox import InvalidArgumentError
+from ipybox.authoring import (
     Availability,
     Backend,
     BuildContext,
@@ -19,12 +21,10 @@ from ipybox import (
     Container,
     ContainerSpec,
     ImageInfo,
-    ImageNotFoundError,
     ImageRecipe,
-    ImageRefusedError,
-    InvalidArgumentError,
 )
 from ipybox.cli.build import extend_recipe, read_requirements
+from ipybox.errors import ImageNotFoundError, ImageRefusedError
 from ipybox.image.build_context import BASE_VARIABLE, build_context, pack
 from ipybox.image.resolve import claiming, ensure_image
 from ipybox.spec.image import PROTOCOL_LABEL
@@ -85,7 +85,7 @@ def test_the_image_has_what_the_distribution_says() -> None:
     ((name, target),) = project["entry-points"][group].items()
     (held,) = (data for path, data in files.items() if path.endswith("/entry_points.txt"))
     assert held.decode() == f"[{group}]\n{name} = {target}\n"
-    about = f"build/runtime/ipybox_runtime-{project['version']}.dist-info"
+    about = f"build/runtime/ipybox_runtime-{RUNTIME_VERSION}.dist-info"
     record = files[f"{about}/RECORD"].decode().splitlines()
     assert {f"build/runtime/{line.removesuffix(',,')}" for line in record} == {
         path for path in files if path.startswith("build/runtime/")

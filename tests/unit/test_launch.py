@@ -6,8 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from ipybox import Bind, ContainerSpec, InvalidArgumentError, Port, Probe, Resources
-from ipybox.authoring import LaunchOutput, Owner, config_line, is_abandoned, judge, labels_for
+from ipybox import Bind, InvalidArgumentError, Port, Resources
+from ipybox.authoring import (
+    ContainerSpec,
+    LaunchOutput,
+    Owner,
+    Probe,
+    config_line,
+    is_abandoned,
+    judge,
+    labels_for,
+)
 from ipybox.validation import check_kernel_id
 
 GOOD = Probe(

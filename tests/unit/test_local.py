@@ -23,16 +23,16 @@ from ipybox import (
     Bind,
     ConnectionLostError,
     ContainerLostError,
-    ContainerSpec,
     ContainerStartError,
     ExecutionClient,
     ExecutionContainer,
     ExecutionTimeoutError,
-    GatewayError,
     KernelDiedError,
     NotConnectedError,
     session,
 )
+from ipybox.authoring import ContainerSpec
+from ipybox.errors import GatewayError
 
 
 def test_environment_is_allowlisted(tmp_path: Path) -> None:

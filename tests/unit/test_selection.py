@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
-from ipybox import (
-    Availability,
-    Backend,
-    BackendDescriptor,
-    BackendUnavailableError,
-    Container,
-    ContainerSpec,
-    ExecutionContainer,
-)
+from ipybox import BackendUnavailableError, ExecutionContainer
+from ipybox.authoring import Availability, Backend, BackendDescriptor, Container, ContainerSpec
 from ipybox.plugins import selection
 from ipybox.plugins.registry import PluginRegistry
 from ipybox.plugins.selection import choose_backend

@@ -8,18 +8,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ipybox import (
+from ipybox import ContainerStartError, Guarantees
+from ipybox.authoring import (
     Availability,
     Backend,
     Container,
     ContainerSpec,
-    ContainerStartError,
     Endpoint,
     ExitStatus,
-    Guarantees,
-    NameTakenError,
+    start_failed,
 )
-from ipybox.authoring import start_failed
+from ipybox.errors import NameTakenError
 
 GRACE_SECONDS = 5.0
 JANITOR = 'cat; exec rm -rf "$0"'  # waits for the end of its input

@@ -1,6 +1,6 @@
 """Registers all that this distribution brings. Imports nothing heavy."""
 
-from ipybox import BackendDescriptor, ContainerSpec, Event, ImageRecipe, hookimpl
+from ipybox.authoring import BackendDescriptor, ContainerSpec, Event, ImageRecipe, hookimpl
 from ipybox_toy.outputs import CsvHandler
 from ipybox_toy.recipes import RECIPE
 

@@ -1,6 +1,6 @@
 """An image recipe: the default's runtime, with one more package."""
 
-from ipybox import ImageRecipe
+from ipybox.authoring import ImageRecipe
 
 RECIPE = ImageRecipe(
     name="toy",

@@ -9,20 +9,15 @@ from ipybox_docker.errors import engine_call, translated
 from ipybox_docker.translate import create_payload, on_engine_host
 
 import ipybox
-from ipybox import (
-    BackendError,
-    BackendUnavailableError,
-    Bind,
+from ipybox import BackendError, BackendUnavailableError, Bind, InvalidArgumentError, Port
+from ipybox.authoring import ContainerSpec, Surroundings, run_user, seconds_of
+from ipybox.errors import (
     ContainerNotFoundError,
-    ContainerSpec,
     EngineGoneError,
     EngineTimeoutError,
-    InvalidArgumentError,
     NameTakenError,
-    Port,
     PortTakenError,
 )
-from ipybox.authoring import Surroundings, run_user, seconds_of
 
 HERE = Surroundings()
 BIND = Bind(host_path=Path("/host"), container_path="x")
@@ -117,7 +112,7 @@ def test_who_runs_the_code(
         (409, 'Conflict. The container name "/x" is already in use by container', NameTakenError),
         (500, "write /var: no space left on device", BackendError),
         (404, "No such container: x", ContainerNotFoundError),
-        (404, "No such image: x", ipybox.ImageNotFoundError),
+        (404, "No such image: x", ipybox.errors.ImageNotFoundError),
         (403, "no", BackendUnavailableError),
         (500, "whatever", BackendError),
     ],

@@ -5,14 +5,8 @@ import random
 
 import pytest
 
-from ipybox import (
-    ConnectionLostError,
-    ExecutionClient,
-    GatewayError,
-    IpyboxError,
-    KernelDiedError,
-    ProtocolError,
-)
+from ipybox import ConnectionLostError, ExecutionClient, IpyboxError, KernelDiedError
+from ipybox.errors import GatewayError, ProtocolError
 from ipybox.kernel import requests
 from ipybox.testing import FakeGateway, Fault
 

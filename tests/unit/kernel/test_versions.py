@@ -2,7 +2,7 @@
 
 import pytest
 
-from ipybox import VersionMismatchError
+from ipybox.errors import VersionMismatchError
 from ipybox.gateway import versions
 
 

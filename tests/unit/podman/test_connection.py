@@ -16,7 +16,7 @@ import pytest
 from ipybox_podman.connection import Connection
 from podman.api.uds import UDSSocket
 
-from ipybox import EngineGoneError
+from ipybox.errors import EngineGoneError
 
 FRAME = b"\x01\0\0\0\0\0\0\x02hi"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

@@ -12,9 +12,8 @@ from ipybox_podman import sockets
 from ipybox_podman.errors import engine_call, refused
 
 import ipybox
-from ipybox import (
-    BackendError,
-    BackendUnavailableError,
+from ipybox import BackendError, BackendUnavailableError
+from ipybox.errors import (
     ContainerNotFoundError,
     EngineGoneError,
     EngineTimeoutError,
@@ -32,9 +31,9 @@ from ipybox import (
         (500, "writing blob: no space left on device", BackendError),
         (404, 'no container with name or ID "x" found: no such container', ContainerNotFoundError),
         (500, "container 1c does not exist in database: no such container", ContainerNotFoundError),
-        (404, "failed to find image x: x: image not known", ipybox.ImageNotFoundError),
-        (404, "no such image", ipybox.ImageNotFoundError),
-        (500, "localhost/x: image not known", ipybox.ImageNotFoundError),
+        (404, "failed to find image x: x: image not known", ipybox.errors.ImageNotFoundError),
+        (404, "no such image", ipybox.errors.ImageNotFoundError),
+        (500, "localhost/x: image not known", ipybox.errors.ImageNotFoundError),
         (403, "no", BackendUnavailableError),
         (500, "whatever", BackendError),
     ],

@@ -8,8 +8,8 @@ from ipybox_podman.limits import ceilings
 from ipybox_podman.streams import frames
 from ipybox_podman.translate import create_payload, user_mapping, wants_mapping
 
-from ipybox import Bind, ContainerSpec, InvalidArgumentError, Port, Resources
-from ipybox.authoring import Surroundings
+from ipybox import Bind, InvalidArgumentError, Port, Resources
+from ipybox.authoring import ContainerSpec, Surroundings
 
 ROOTLESS = Surroundings(rootless=True)
 BIND = Bind(host_path=Path("/host"), container_path="x")

@@ -40,7 +40,7 @@ class BackendConformance(
     ImageChecks,
     ConcurrencyChecks,
 ):
-    """All that the contract of :class:`ipybox.Backend` and its containers says.
+    """All that the contract of :class:`ipybox.authoring.Backend` and its containers says.
 
     Besides what :class:`Conformance` wants to know: ``maker``, where the backend's class
     can't be made without arguments; ``existing``, where it can't list its containers.
