@@ -1,1 +1,1 @@
-"""Containers of a Podman engine, rootless or not."""
+"""The Podman backend: containers of a Podman engine, rootless or rootful."""

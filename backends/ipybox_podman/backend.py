@@ -18,7 +18,7 @@ from ipybox.authoring import (
     ImageInfo,
 )
 from ipybox_podman import images, userns
-from ipybox_podman.diagnosis import judge_host
+from ipybox_podman.diagnosis import assess_host
 from ipybox_podman.engine import PodmanEngine
 from ipybox_podman.host import read_host
 
@@ -55,7 +55,7 @@ class PodmanBackend(EngineBackend):
         )
         if sys.platform != "linux":  # the host of the containers is a machine of Podman's
             return [engine]
-        return [engine, *judge_host(await asyncio.to_thread(read_host), info)]
+        return [engine, *assess_host(await asyncio.to_thread(read_host), info)]
 
     def prepare(self, spec: ContainerSpec) -> AsyncIterator[BuildEvent]:
         return userns.prepare(self.engine, spec)

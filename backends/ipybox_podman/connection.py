@@ -55,7 +55,7 @@ class Connection:
     @property
     def on_this_host(self) -> bool:
         """As far as its address tells."""
-        return self._client.named is None or self._client.named.startswith("unix:")
+        return self._client.url is None or self._client.url.startswith("unix:")
 
     async def aclose(self) -> None:
         threads, self._threads = self._threads, None
@@ -103,10 +103,10 @@ class Connection:
         """Calls ``ask`` in a thread. ``seconds``: None for what has no limit. ``undo``: for
         what has come of it when the caller was cancelled meanwhile; the thread can't be."""
 
-        era = self._client.era
+        generation = self._client.generation
 
         def work() -> T:
-            with engine_call(what, seconds), self._client.lent(era) as client:
+            with engine_call(what, seconds), self._client.borrow(generation) as client:
                 return ask(client)
 
         if self._threads is None:
@@ -241,7 +241,7 @@ class Connection:
         if self._surroundings is None:
             client = await self.run("tell where it is", lambda client: client, CALL_SECONDS)
             own = client.api.base_url
-            named = self._client.named or ""
+            named = self._client.url or ""
             behind = own.scheme != "http+unix" or is_ssh(named)
             host = urlsplit(named).hostname if behind else None
             if is_ssh(named):

@@ -1,9 +1,9 @@
-"""What a rootless host lacks, and what mends it: pure."""
+"""Assess a host: what it lacks for Podman's containers, and how to fix it. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from ipybox.authoring import Finding
 from ipybox_podman.host import Host
@@ -12,29 +12,37 @@ WANTED_IDS = 65536
 FIRST_ID = 100_000
 WANTED_CONTROLLERS = ("cpu", "memory", "pids")
 INSTALL = {"debian": "sudo apt install", "fedora": "sudo dnf install"}
-STORAGE = (
-    'Write driver="overlay" below [storage] in {file}, then run: '
-    "podman system reset (which removes all images and containers)"
+USE_OVERLAY = (
+    'Set driver="overlay" in the [storage] section of {file}, then run: '
+    "podman system reset (this removes all images and containers)"
 )
 STORAGE_FILE = "~/.config/containers/storage.conf"
 STORAGE_FILE_OF_ROOT = "/etc/containers/storage.conf"
-BOOT = (
+BOOT_WITH_CGROUP_2 = (
     "Boot with cgroup v2: add systemd.unified_cgroup_hierarchy=1 to the kernel's command line "
     "(in /etc/default/grub), then run: sudo update-grub && sudo reboot"
 )
 DELEGATE = (
-    "Write [Service] and Delegate=cpu cpuset io memory pids to "
+    "Write the lines [Service] and Delegate=cpu cpuset io memory pids to "
     "/etc/systemd/system/user@.service.d/delegate.conf, then run: sudo systemctl daemon-reload, "
     "and log in again"
 )
-DELEGATE_WITHOUT = (
-    "Podman sets an ordinary user's limits by way of systemd alone: run it on a host that has "
-    "systemd, in a session that systemd has started, or as root"
+NEEDS_SYSTEMD = (
+    "Podman sets the limits of an ordinary user's containers through systemd only: run it on a "
+    "host with systemd, in a session that systemd has started, or as root"
 )
 
 
-def judge_host(host: Host, info: Mapping[str, Any] | None) -> list[Finding]:
-    """``info``: what the engine tells of itself, None where it does not answer."""
+def assess_host(host: Host, info: Mapping[str, Any] | None) -> list[Finding]:
+    """Return the findings that ``ipybox doctor`` prints for this host.
+
+    Root needs neither subordinate ids nor helpers nor delegated controllers, so these are
+    assessed for ordinary users only.
+
+    Args:
+        host: What the host provides.
+        info: The engine's answer to ``GET /info``; None if the engine does not answer.
+    """
     findings = []
     if host.uid != 0:
         findings += [*_ids(host), *_helpers(host), _cgroup(host)]
@@ -47,30 +55,41 @@ def _ids(host: Host) -> Iterator[Finding]:
     user = host.user
     first = free_ids(host.subuid + "\n" + host.subgid)
     ids = f"{first}-{first + WANTED_IDS - 1}"
-    mend = (
+    remedy = (
         f"Run: sudo usermod --add-subuids {ids} --add-subgids {ids} {user} && podman system migrate"
     )
     for name, text in (("subuid", host.subuid), ("subgid", host.subgid)):
         count = subordinate_ids(text, user, host.uid)
         yield _finding(
             f"rows in /etc/{name}", count >= WANTED_IDS, "error",
-            f"{count} ids for {user}; containers need {WANTED_IDS}", mend,
+            f"{count} ids for {user}; containers need {WANTED_IDS}", remedy,
         )  # fmt: skip
 
 
 def subordinate_ids(text: str, user: str, uid: int) -> int:
-    """How many ids the rows of a user hold, who stands there by name or by number."""
+    """Return how many subordinate ids a user has.
+
+    Args:
+        text: The content of ``/etc/subuid`` or ``/etc/subgid``.
+        user: The user's name; a row may also name the user by number.
+        uid: The user's numeric id.
+    """
     return sum(count for owner, _, count in _rows(text) if owner in (user, str(uid)))
 
 
 def free_ids(text: str) -> int:
-    """The first id above all that somebody has: two users of the same ids could reach each
-    other's files."""
+    """Return the first id above all that are assigned, and at least ``FIRST_ID``.
+
+    Two users who share subordinate ids could reach each other's files.
+
+    Args:
+        text: The content of ``/etc/subuid``, ``/etc/subgid``, or both.
+    """
     return max([FIRST_ID, *(first + count for _, first, count in _rows(text))])
 
 
 def _rows(text: str) -> Iterator[tuple[str, int, int]]:
-    """Owner, first id and count."""
+    """Yield owner, first id and count of each valid row."""
     for line in text.splitlines():
         fields = line.split("#")[0].strip().split(":")
         if len(fields) == 3 and fields[1].isdigit() and fields[2].isdigit():
@@ -78,23 +97,25 @@ def _rows(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _helpers(host: Host) -> Iterator[Finding]:
-    package = {"debian": "uidmap", "fedora": "shadow-utils"}.get(host.family, "the package of it")
+    package = {"debian": "uidmap", "fedora": "shadow-utils"}.get(
+        host.family, "the package that provides it"
+    )
     install = _install(host, package)
     for name, allowed in host.helpers.items():
-        found = {None: "not installed", False: "it lacks the right to map users", True: "there"}
-        mend = install if allowed is None else f'Run: sudo chmod u+s "$(command -v {name})"'
-        yield _finding(name, bool(allowed), "error", found[allowed], mend)
+        found = {None: "not installed", False: "not permitted to map users", True: "installed"}
+        remedy = install if allowed is None else f'Run: sudo chmod u+s "$(command -v {name})"'
+        yield _finding(name, bool(allowed), "error", found[allowed], remedy)
 
 
 def _cgroup(host: Host) -> Finding:
     name = "limits"
     if host.controllers is None:
-        found = "cgroup v1: an ordinary user can't limit memory, processors and processes"
-        return Finding(name=name, level="warning", found=found, remedy=BOOT)
+        found = "cgroup v1: an ordinary user cannot limit memory, processors and processes"
+        return Finding(name=name, level="warning", found=found, remedy=BOOT_WITH_CGROUP_2)
     missing = [wanted for wanted in WANTED_CONTROLLERS if wanted not in host.controllers]
     found = f"cgroup v2, not delegated: {', '.join(missing)}" if missing else "cgroup v2, delegated"
-    mend = DELEGATE if host.systemd else DELEGATE_WITHOUT
-    return _finding(name, not missing, "warning", found, mend)
+    remedy = DELEGATE if host.systemd else NEEDS_SYSTEMD
+    return _finding(name, not missing, "warning", found, remedy)
 
 
 def _engine(host: Host, info: Mapping[str, Any]) -> Iterator[Finding]:
@@ -102,14 +123,14 @@ def _engine(host: Host, info: Mapping[str, Any]) -> Iterator[Finding]:
     slow = driver == "vfs"
     yield _finding(
         "storage driver", not slow, "warning",
-        f"{driver}: slow, and each container has a whole copy of its image" if slow else driver,
-        STORAGE.format(file=STORAGE_FILE if host.uid else STORAGE_FILE_OF_ROOT),
+        f"{driver}: slow, and each container holds a full copy of its image" if slow else driver,
+        USE_OVERLAY.format(file=STORAGE_FILE if host.uid else STORAGE_FILE_OF_ROOT),
     )  # fmt: skip
     if host.uid != 0:
         slirp = ((info.get("host") or {}).get("slirp4netns") or {}).get("executable")
         yield _finding(
             "network helper", bool(slirp) or host.pasta, "error",
-            "pasta" if host.pasta else str(slirp or "neither pasta nor slirp4netns is there"),
+            "pasta" if host.pasta else str(slirp or "neither pasta nor slirp4netns is installed"),
             _install(host, "slirp4netns"),
         )  # fmt: skip
 
@@ -119,8 +140,10 @@ def _install(host: Host, package: str) -> str:
     return f"Run: {command} {package}" if command else f"Install {package}"
 
 
-def _finding(name: str, well: bool, bad: str, found: str, remedy: str) -> Finding:
-    if well:
+def _finding(
+    name: str, good: bool, level: Literal["warning", "error"], found: str, remedy: str
+) -> Finding:
+    """Return a finding of ``level`` with its remedy, or an "ok" one if all is good."""
+    if good:
         return Finding(name=name, level="ok", found=found)
-    return Finding(name=name, level="error" if bad == "error" else "warning", found=found,
-                   remedy=remedy)  # fmt: skip
+    return Finding(name=name, level=level, found=found, remedy=remedy)

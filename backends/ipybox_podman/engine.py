@@ -40,7 +40,7 @@ from ipybox.authoring import (
 )
 from ipybox.errors import ContainerNotFoundError, UnsupportedError
 from ipybox_podman.connection import Connection
-from ipybox_podman.host import may_group
+from ipybox_podman.host import has_user_cgroups
 from ipybox_podman.limits import own_ceilings
 from ipybox_podman.streams import frames
 from ipybox_podman.translate import create_payload, user_mapping, wants_mapping
@@ -67,7 +67,7 @@ class PodmanEngine(Engine):
     def __init__(self, url: str | None) -> None:
         self.connection = Connection(url)
         ordinary = os.getuid() != 0 and sys.platform == "linux" and self.connection.on_this_host
-        if ordinary and not may_group():
+        if ordinary and not has_user_cgroups():
             self.lacks = frozenset({Capability.PAUSE})
 
     @property

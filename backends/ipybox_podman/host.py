@@ -1,4 +1,4 @@
-"""What a host has for rootless containers: read, not judged. Nothing of it needs Podman."""
+"""What a host provides for rootless containers: facts only, read without Podman."""
 
 from __future__ import annotations
 
@@ -17,9 +17,21 @@ SYSTEMD = "run/systemd/system"
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """``subuid``, ``subgid``: the files' texts. ``helpers``: newuidmap and newgidmap, and
-    whether each may do its work (None: it is not there). ``controllers``: those delegated to
-    this process on cgroup v2, None for cgroup v1. ``family``: "debian", "fedora" or ""."""
+    """What a host provides for the rootless containers of one user.
+
+    Attributes:
+        uid: The user's numeric id.
+        user: The user's name; the number as a str if the user has no name.
+        subuid: The content of ``/etc/subuid``; "" if it cannot be read.
+        subgid: The content of ``/etc/subgid``; "" if it cannot be read.
+        helpers: Maps ``newuidmap`` and ``newgidmap`` to whether each is permitted to map users;
+            None if the program is not installed.
+        controllers: The cgroup v2 controllers that are delegated to this process; None on
+            cgroup v1.
+        systemd: Whether the host runs systemd.
+        family: The Linux distribution's family: "debian", "fedora", or "" for any other.
+        pasta: Whether the network helper ``pasta`` is installed.
+    """
 
     uid: int
     user: str
@@ -33,14 +45,19 @@ class Host:
 
 
 def read_host(root: Path = Path("/")) -> Host:
-    """``root``: where its files are. Blocks, for a moment."""
+    """Read what this host provides. Reads a few files, so it blocks briefly.
+
+    Args:
+        root: The folder in which ``etc``, ``proc``, ``run`` and ``sys`` are looked up; tests pass
+            their own.
+    """
     uid = os.getuid()
     return Host(
         uid=uid,
         user=_user(uid),
         subuid=_text(root / "etc/subuid"),
         subgid=_text(root / "etc/subgid"),
-        helpers={name: _may_map(shutil.which(name)) for name in HELPERS},
+        helpers={name: _may_map_users(shutil.which(name)) for name in HELPERS},
         controllers=_controllers(root),
         systemd=(root / SYSTEMD).is_dir(),
         family=_family(_text(root / "etc/os-release")),
@@ -62,29 +79,35 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _may_map(program: str | None) -> bool | None:
+def _may_map_users(program: str | None) -> bool | None:
     if program is None:
         return None
     if os.stat(program).st_mode & stat.S_ISUID:
         return True
-    with suppress(OSError, AttributeError):  # no such attribute, or no such call
+    # The file has no such attribute, or this system has no such call.
+    with suppress(OSError, AttributeError):
         return bool(os.getxattr(program, CAPABILITY_ATTRIBUTE))
     return False
 
 
-def may_group(root: Path = Path("/")) -> bool:
-    """Whether an ordinary user's containers have control groups of their own, as pausing
-    needs: Podman makes them on version 2, and by way of systemd alone."""
-    return _own_group(root) is not None and (root / SYSTEMD).is_dir()
+def has_user_cgroups(root: Path = Path("/")) -> bool:
+    """Return whether containers of an ordinary user get control groups of their own.
+
+    Pausing needs them. Podman creates them on cgroup v2 only, and only through systemd.
+
+    Args:
+        root: As for :func:`read_host`.
+    """
+    return _own_cgroup(root) is not None and (root / SYSTEMD).is_dir()
 
 
 def _controllers(root: Path) -> frozenset[str] | None:
-    own = _own_group(root)
+    own = _own_cgroup(root)
     return None if own is None else frozenset(_text(own / "cgroup.controllers").split())
 
 
-def _own_group(root: Path) -> Path | None:
-    """This process's group of version 2; None where version 1 has the controllers."""
+def _own_cgroup(root: Path) -> Path | None:
+    """Return this process's cgroup v2 folder; None if cgroup v1 holds the controllers."""
     groups = root / "sys/fs/cgroup"
     if not (groups / "cgroup.controllers").exists():
         return None

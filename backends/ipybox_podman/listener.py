@@ -1,4 +1,4 @@
-"""A process of ours that listens on a socket which nobody else knows."""
+"""A child process that listens on a private socket: a Podman service, or a tunnel to one."""
 
 from __future__ import annotations
 
@@ -17,56 +17,79 @@ from ipybox_podman import sockets
 
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
-STEP_SECONDS = 0.01
+POLL_INTERVAL = 0.01
 MAX_PATH = 100
-"""Of a socket, in bytes; the system has little more."""
+"""The longest path of a socket, in bytes; the operating system allows little more."""
 
 
 class Listener:
-    def __init__(self, what: str, command: Callable[[Path], list[str]], remedy: str) -> None:
-        """``what``: the process for people. ``command``: its arguments, for a socket's path;
-        it may take the end of its standard input as its own."""
-        self._what = what
+    """A child process that listens on a Unix socket known to this process alone.
+
+    Methods that start or stop the process block; call them in a thread.
+
+    Attributes:
+        path: The path of the socket.
+    """
+
+    def __init__(self, name: str, command: Callable[[Path], list[str]], remedy: str) -> None:
+        """Choose the path of the socket; nothing is started yet.
+
+        Args:
+            name: The name of the process, for error messages.
+            command: Returns the program and its arguments for a given socket path. The process
+                may exit when its standard input is closed.
+            remedy: What the user can do if the process does not start; ends error messages.
+        """
+        self._name = name
         self._command = command
         self._remedy = remedy
         self._process: subprocess.Popen[bytes] | None = None
-        # In a folder of its own: it is made long before the process makes its socket, and
-        # others end meanwhile.
-        self.path = _folder() / f"{os.getpid()}-{secrets.token_hex(4)}" / "sock"
+        # Each listener has its own folder: the folder is made long before the process creates its
+        # socket there, and other listeners clean up after themselves meanwhile.
+        self.path = _shared_folder() / f"{os.getpid()}-{secrets.token_hex(4)}" / "sock"
 
     @property
     def url(self) -> str:
+        """The address of the socket, as ``unix://PATH``."""
         return f"unix://{self.path}"
 
-    def ensure(self) -> None:
-        """Starts it unless it listens. Blocks until it does."""
-        # One that is ending for want of calls has removed its socket.
+    def ensure_listening(self) -> None:
+        """Start the process unless it is listening already; return once it listens.
+
+        Raises:
+            BackendUnavailableError: If the process cannot be started, exits, or does not listen
+                within ``START_SECONDS``; or if another user could reach the socket's folder.
+        """
+        # A service that is about to exit because it was idle has removed its socket already.
         if self._process is not None and self._process.poll() is None and self.path.exists():
             return
-        self._end()  # what ends by itself, and its socket
+        self._stop_process()  # it may still be exiting, or have left its socket behind
         self._make_folder()
-        # What it says goes to a file without a name: nobody reads a pipe for it.
-        with tempfile.TemporaryFile() as said:
+        # The output goes to an unnamed file: no thread reads a pipe, so a pipe could fill up.
+        with tempfile.TemporaryFile() as output:
             try:
                 self._process = subprocess.Popen(
                     self._command(self.path),
                     stdin=subprocess.PIPE,
-                    stdout=said,
-                    stderr=said,
-                    start_new_session=True,  # Ctrl-C at the terminal is not for it
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,  # Ctrl-C at the terminal must not reach it
                     cwd="/",
                 )
             except OSError as error:
                 raise self._failed(str(error)) from error
-            self._wait_for_socket(said.fileno())
+            self._wait_for_socket(output.fileno())
 
     def stop(self) -> None:
-        """Blocks."""
-        self._end()
-        with suppress(OSError):  # unless there are others
+        """Stop the process, and remove its socket and the folders.
+
+        The process is killed if it does not exit within ``STOP_SECONDS``.
+        """
+        self._stop_process()
+        with suppress(OSError):  # other listeners still use the shared folder
             self.path.parent.parent.rmdir()
 
-    def _end(self) -> None:
+    def _stop_process(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             assert process.stdin is not None
@@ -78,7 +101,7 @@ class Listener:
                 process.kill()
                 process.wait()
         self.path.unlink(missing_ok=True)
-        with suppress(OSError):  # it was not made
+        with suppress(OSError):  # the folder was never made
             self.path.parent.rmdir()
 
     def _make_folder(self) -> None:
@@ -87,63 +110,73 @@ class Listener:
         while True:
             try:
                 shared.mkdir(mode=0o700, exist_ok=True)
-                _check_own(shared)
+                _check_private(shared)
                 self.path.parent.mkdir(mode=0o700, exist_ok=True)
-            # The last of the others has just removed it. pathlib may tell that as FileExistsError.
+            # The last of the other listeners has just removed the shared folder. pathlib may
+            # report that as FileExistsError.
             except (FileNotFoundError, FileExistsError) as error:
                 in_the_way = os.path.lexists(shared) and not shared.is_dir()
                 if in_the_way or time.monotonic() > deadline or not shared.parent.is_dir():
                     raise self._failed(str(error)) from error
-                time.sleep(STEP_SECONDS)
+                time.sleep(POLL_INTERVAL)
             except OSError as error:
                 raise self._failed(str(error)) from error
             else:
                 break
-        _sweep(shared)
+        _remove_abandoned(shared)
 
-    def _wait_for_socket(self, said: int) -> None:
+    def _wait_for_socket(self, output: int) -> None:
         assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
-        while sockets.why_not(self.path) is not None:  # it is there before anybody listens
+        # The socket file appears a moment before the process listens on it.
+        while sockets.why_unreachable(self.path) is not None:
             if self._process.poll() is None and time.monotonic() < deadline:
-                time.sleep(STEP_SECONDS)
+                time.sleep(POLL_INTERVAL)
                 continue
-            text = os.pread(said, 4096, 0).decode(errors="replace").strip()
+            text = os.pread(output, 4096, 0).decode(errors="replace").strip()
             self.stop()
-            raise self._failed(text or "it says nothing")
+            raise self._failed(text or "the process printed no reason")
 
-    def _failed(self, told: str) -> BackendUnavailableError:
-        return BackendUnavailableError(f"{self._what} did not come up: {told}. {self._remedy}")
+    def _failed(self, reason: str) -> BackendUnavailableError:
+        return BackendUnavailableError(f"{self._name} did not start: {reason}. {self._remedy}")
 
 
-def _folder() -> Path:
-    """In the user's runtime folder, else in the temporary one, under the user's number."""
+def _shared_folder() -> Path:
+    """Return the folder that holds the folders of all this user's listeners.
+
+    It is in the user's runtime folder, otherwise in the temporary one, and its name holds the
+    user's numeric id.
+    """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     name = f"ipybox-podman-{os.getuid()}"
-    for parent in (runtime, tempfile.gettempdir(), "/tmp"):  # noqa: S108  # checked by _check_own
-        if parent and _usable(parent) and len(os.fsencode(parent)) + 60 < MAX_PATH:
+    # /tmp is open to all users: _check_private refuses a folder that is not this user's.
+    for parent in (runtime, tempfile.gettempdir(), "/tmp"):  # noqa: S108
+        if parent and _is_usable(parent) and len(os.fsencode(parent)) + 60 < MAX_PATH:
             return Path(parent) / name
     return Path("/tmp") / name  # noqa: S108
 
 
-def _usable(folder: str) -> bool:
-    """The runtime folder may be another user's, after `su`."""
+def _is_usable(folder: str) -> bool:
+    """Return whether this user may write there; after `su` the runtime folder is another's."""
     return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
 
 
-def _sweep(shared: Path) -> None:
-    """Removes folders whose owners were killed, and whose sockets have gone. One that was made
-    just now may still get its socket."""
+def _remove_abandoned(shared: Path) -> None:
+    """Remove the empty folders of listeners whose owners were killed.
+
+    A folder that was made just now is kept: its socket may not exist yet.
+    """
     for folder in shared.iterdir():
-        with suppress(OSError):  # it has one, or somebody else has removed it
+        with suppress(OSError):  # it holds a socket, or another process has removed it
             if time.time() - folder.stat().st_mtime > 2 * START_SECONDS:
                 folder.rmdir()
 
 
-def _check_own(folder: Path) -> None:
+def _check_private(folder: Path) -> None:
+    """Raise BackendUnavailableError unless only this user can reach the folder."""
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise BackendUnavailableError(
-            f"{folder} is not a folder of this user's alone, and it would hold the engine's "
-            "socket. Remove it."
+            f"The folder {folder} for the engine's socket is not private: it must be a folder "
+            "that belongs to this user, with mode 0700. Remove it."
         )

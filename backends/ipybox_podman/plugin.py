@@ -1,4 +1,4 @@
-"""Registers the Podman backend."""
+"""Register the Podman backend."""
 
 from ipybox.authoring import BackendDescriptor, hookimpl
 
@@ -14,7 +14,7 @@ def ipybox_register_backends() -> list[BackendDescriptor]:
     return [
         BackendDescriptor(
             name="podman",
-            summary="containers of a Podman engine, rootless or not",
+            summary="containers of a Podman engine, rootless or rootful",
             isolation="container",
             load=_load,
         )

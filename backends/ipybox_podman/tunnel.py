@@ -1,7 +1,7 @@
-"""The way to an engine behind ssh: its socket, passed on to one of ours.
+"""An ssh tunnel to a remote engine: its socket, forwarded to a local one.
 
-podman-py has the same, with a process for each connection, no look at whether it has failed,
-and any host's key taken for the right one.
+podman-py can do this too, but it starts one process for each connection, does not notice when
+that process fails, and accepts any host key.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SCHEMES = ("ssh", "http+ssh")
 CONNECT_SECONDS = 10
 ALIVE_SECONDS = 15
 OPTIONS = {
-    "BatchMode": "yes",  # nobody is there to be asked
+    "BatchMode": "yes",  # no user is there to answer ssh's questions
     "ExitOnForwardFailure": "yes",
     "ConnectTimeout": str(CONNECT_SECONDS),
     "ServerAliveInterval": str(ALIVE_SECONDS),
@@ -26,45 +26,66 @@ OPTIONS = {
 
 
 def is_ssh(url: str | None) -> bool:
+    """Return whether an engine's address goes through ssh."""
     return url is not None and urlsplit(url).scheme in SCHEMES
 
 
 def host_of(url: str) -> str:
-    """The host as ssh finds it: what the URL names may be a name of ssh's settings alone.
-    Blocks, for a moment."""
+    """Return the name of the host that ssh connects to for an address.
+
+    The host in the address may be an alias that is defined in ssh's settings only. Blocks for
+    up to ``CONNECT_SECONDS``.
+
+    Args:
+        url: The engine's address, as ``ssh://[USER@]HOST[:PORT]/PATH``.
+
+    Returns:
+        The host name according to ``ssh -G``; the host in the address if ssh cannot say.
+    """
     name = urlsplit(url).hostname or ""
     try:
-        told = subprocess.run(
-            ["ssh", "-G", "--", f"ssh://{urlsplit(url).netloc}"],  # noqa: S607  # as on the PATH
+        settings = subprocess.run(
+            ["ssh", "-G", "--", f"ssh://{urlsplit(url).netloc}"],  # noqa: S607  # from the PATH
             capture_output=True, text=True, timeout=CONNECT_SECONDS, check=True,
         ).stdout  # fmt: skip
-    except (OSError, subprocess.SubprocessError):  # an older ssh; the tunnel is up all the same
+    except (OSError, subprocess.SubprocessError):  # an older ssh; the tunnel works nevertheless
         return name
-    found = dict(line.split(" ", 1) for line in told.splitlines() if " " in line)
+    found = dict(line.split(" ", 1) for line in settings.splitlines() if " " in line)
     return found.get("hostname", name)
 
 
 def tunnel(url: str, environment: Mapping[str, str]) -> Listener:
-    """``url``: ssh://[USER@]HOST[:PORT]/PATH. ``environment``: CONTAINER_SSHKEY names the key,
-    as for Podman's own client. Keys, hosts and all else are as in ssh's settings."""
+    """Return a listener that forwards the engine's socket over ssh.
+
+    Keys, known hosts and everything else come from ssh's settings.
+
+    Args:
+        url: The engine's address, as ``ssh://[USER@]HOST[:PORT]/PATH``.
+        environment: Environment variables; ``CONTAINER_SSHKEY`` names the key file, as for
+            Podman's own client.
+
+    Raises:
+        BackendUnavailableError: If the address has no host, no path, or a password.
+    """
     parts = urlsplit(url)
     if not parts.hostname or parts.path in ("", "/") or parts.password is not None:
         raise BackendUnavailableError(
-            f"{parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()!r} is no address "
-            "of a Podman engine: write ssh://USER@HOST/PATH with the path of its socket, and no "
-            "password; ssh's keys are used."
+            f"{parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()!r} is not an "
+            "address of a Podman engine. Write ssh://USER@HOST/PATH with the path of its socket "
+            "and without a password; ssh's keys are used."
         )
 
     def command(path: Path) -> list[str]:
         options = [f"-o{name}={value}" for name, value in OPTIONS.items()]
         if key := environment.get("CONTAINER_SSHKEY"):
             options += ["-i", key]
-        # `cat` ends with its input, and the tunnel with it: also when its owner was killed.
+        # `cat` exits when its input is closed, and the tunnel with it: also if this process is
+        # killed.
         forward = f"{path}:{unquote(parts.path)}"
         return ["ssh", "-T", *options, "-L", forward, "--", f"ssh://{parts.netloc}", "cat"]
 
     return Listener(
         f"ssh to {parts.hostname}",
         command,
-        f"Does `ssh -o BatchMode=yes ssh://{parts.netloc} true` work?",
+        f"Check that `ssh -o BatchMode=yes ssh://{parts.netloc} true` works.",
     )

@@ -35,8 +35,8 @@ class Witness:
     def socket(self) -> str:
         if self.name == "docker":
             return DOCKER_SOCKET
-        usual = sockets.usual(os.environ, os.getuid())
-        return str(next(path for path in usual if sockets.why_not(path) is None))
+        paths = sockets.default_paths(os.environ, os.getuid())
+        return str(next(path for path in paths if sockets.why_unreachable(path) is None))
 
     @property
     def limits_hold(self) -> bool:

@@ -27,7 +27,7 @@ from ipybox.testing import Tries
 def no_service(podman: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """As on a host where nobody runs a service."""
     monkeypatch.delenv("CONTAINER_HOST", raising=False)
-    monkeypatch.setattr(sockets, "usual", lambda environment, uid: [])
+    monkeypatch.setattr(sockets, "default_paths", lambda environment, uid: [])
     return podman
 
 
@@ -106,7 +106,7 @@ async def test_a_stale_socket_is_passed_by(
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
     monkeypatch.delenv("CONTAINER_HOST", raising=False)
-    monkeypatch.setattr(sockets, "usual", lambda environment, uid: [path])
+    monkeypatch.setattr(sockets, "default_paths", lambda environment, uid: [path])
     async with PodmanBackend() as backend:
         await works(backend)
     # One that somebody has named is not.
@@ -189,13 +189,13 @@ async def test_a_named_service_that_comes_back_or_stays_away(
     """What it was asked to remove is removed, or said to run on."""
     monkeypatch.setattr(engine, "AWAY_SECONDS", 10.0)
     running = private_service("podman")
-    await asyncio.to_thread(running.ensure)
+    await asyncio.to_thread(running.ensure_listening)
 
     async def without_it(seconds: float, container: ExecutionContainer) -> None:
-        await asyncio.to_thread(running._end)
+        await asyncio.to_thread(running._stop_process)
         killing = asyncio.create_task(container.kill())
         await asyncio.wait([killing], timeout=seconds)
-        await asyncio.to_thread(running.ensure)
+        await asyncio.to_thread(running.ensure_listening)
         await killing
 
     try:
@@ -285,7 +285,7 @@ OWNER = """
     from ipybox_podman.backend import PodmanBackend
 
     service.IDLE_SECONDS = 5
-    sockets.usual = lambda environment, uid: []
+    sockets.default_paths = lambda environment, uid: []
 
     async def main():
         async with PodmanBackend() as backend:
@@ -310,10 +310,10 @@ async def test_a_service_does_not_outlive_an_owner_that_was_killed(no_service: s
     while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
         await asyncio.sleep(0.1)
     # Empty now, and else there until the next one comes.
-    for folder in listener._folder().glob(f"{owner.pid}-*"):
+    for folder in listener._shared_folder().glob(f"{owner.pid}-*"):
         folder.rmdir()
     with contextlib.suppress(OSError):  # unless there are others
-        listener._folder().rmdir()
+        listener._shared_folder().rmdir()
     try:
         assert not Path(f"/proc/{pid}").exists()
     finally:
@@ -325,9 +325,9 @@ def test_a_folder_of_somebody_else_is_refused(
     no_service: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "open").mkdir(mode=0o755)
-    monkeypatch.setattr(listener, "_folder", lambda: tmp_path / "open")
+    monkeypatch.setattr(listener, "_shared_folder", lambda: tmp_path / "open")
     with pytest.raises(BackendUnavailableError, match="not a folder of this user's alone"):
-        private_service("podman").ensure()
+        private_service("podman").ensure_listening()
 
 
 async def test_without_a_runtime_folder(podman: str) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of the engine's connections; the engine is a thread of the test's own."""
+"""Sockets to the engine are always closed; a thread of the test plays the engine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\
 
 
 class Engine:
-    """Answers each request; those that are to wait, when it is told to."""
+    """A stand-in for Podman's service: requests for ``/slow`` wait for ``go``.
+
+    Attributes:
+        asked: Is released once for each slow request that has arrived.
+        go: Lets the slow requests be answered; they wait for up to 10 seconds.
+    """
 
     def __init__(self, path: Path) -> None:
         self.name = path.name
@@ -52,7 +57,7 @@ class Engine:
                 connection.sendall(UPGRADED if b"/attach" in request else ANSWER)
 
     def close(self) -> None:
-        with suppress(OSError):  # it was closed before
+        with suppress(OSError):  # it is closed already
             self._server.shutdown(socket.SHUT_RDWR)
         for one in [self._server, *self.connections]:
             one.close()
@@ -77,13 +82,13 @@ def left_open(engine: Engine) -> list[UDSSocket]:
     return [one for one in every if engine.name in one.uds and one.fileno() != -1]
 
 
-async def until_none_is_open(engine: Engine) -> None:
+async def wait_until_all_are_closed(engine: Engine) -> None:
     async with asyncio.timeout(10):
         while left_open(engine):
             await asyncio.sleep(0.01)
 
 
-async def test_streams_hold_no_connection_but_their_own(
+async def test_streams_hold_only_their_own_connection(
     engine: Engine, connection: Connection
 ) -> None:
     before = left_open(engine)
@@ -97,12 +102,10 @@ async def test_streams_hold_no_connection_but_their_own(
     assert left_open(engine) == before
 
 
-async def test_an_engine_that_has_gone_leaves_nothing_open(
-    engine: Engine, connection: Connection
-) -> None:
+async def test_a_lost_engine_leaves_no_socket_open(engine: Engine, connection: Connection) -> None:
     await connection.call("ask", "get", "/anything")
     engine.close()
-    gc.disable()  # what is left has to be closed, and not to be found
+    gc.disable()  # sockets must be closed by the code, not by the collector
     try:
         with pytest.raises(EngineGoneError) as caught:
             await connection.call("ask", "get", "/anything")
@@ -112,7 +115,7 @@ async def test_an_engine_that_has_gone_leaves_nothing_open(
         gc.enable()
 
 
-async def test_a_call_that_outlives_its_backend_leaves_nothing(
+async def test_a_call_that_outlives_its_backend_leaves_no_socket_open(
     engine: Engine, connection: Connection
 ) -> None:
     call = asyncio.ensure_future(connection.call("be slow", "get", "/slow"))
@@ -122,10 +125,10 @@ async def test_a_call_that_outlives_its_backend_leaves_nothing(
     await connection.aclose()
     assert left_open(engine)
     engine.go.set()
-    await until_none_is_open(engine)
+    await wait_until_all_are_closed(engine)
 
 
-async def test_calls_that_wait_for_a_thread_open_nothing_when_it_was_closed(
+async def test_queued_calls_open_no_connection_after_close(
     engine: Engine, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ipybox_podman.connection.THREADS", 1)
@@ -136,13 +139,15 @@ async def test_calls_that_wait_for_a_thread_open_nothing_when_it_was_closed(
     await connection.aclose()
     engine.go.set()
     assert await first == b"{}"
-    with pytest.raises(EngineGoneError, match="closed before the engine was asked"):
+    with pytest.raises(EngineGoneError, match="closed before the call reached the Podman engine"):
         await second
-    await until_none_is_open(engine)
+    await wait_until_all_are_closed(engine)
     assert not engine.asked.acquire(blocking=False)
 
 
-async def test_closing_is_not_broken_off(engine: Engine, connection: Connection) -> None:
+async def test_a_cancelled_close_still_closes_all_sockets(
+    engine: Engine, connection: Connection
+) -> None:
     await connection.call("ask", "get", "/anything")
     assert left_open(engine)
     busy = threading.Event()
@@ -157,4 +162,4 @@ async def test_closing_is_not_broken_off(engine: Engine, connection: Connection)
     await asyncio.wait([closing])
     await waiting
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
-    await until_none_is_open(engine)
+    await wait_until_all_are_closed(engine)

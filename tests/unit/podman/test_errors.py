@@ -1,4 +1,4 @@
-"""Podman's errors as ours."""
+"""How Podman's errors become errors of ipybox, and why a socket is unreachable."""
 
 import socket
 from pathlib import Path
@@ -38,7 +38,9 @@ from ipybox.errors import (
         (500, "whatever", BackendError),
     ],
 )
-def test_errors_of_the_engine(status: int, message: str, kind: type[BackendError]) -> None:
+def test_each_engine_error_becomes_its_ipybox_error(
+    status: int, message: str, kind: type[BackendError]
+) -> None:
     response = SimpleNamespace(status_code=status)
     with pytest.raises(BackendError) as caught, engine_call("do it", 1):
         raise podman.errors.APIError("cause", response=response, explanation=message)
@@ -55,7 +57,7 @@ def test_errors_of_the_engine(status: int, message: str, kind: type[BackendError
         "crun: cannot setresgid to 1000: Invalid argument: OCI runtime error",
     ],
 )
-def test_too_few_ids_are_told_with_what_mends_it(message: str) -> None:
+def test_too_few_subordinate_ids_come_with_a_remedy(message: str) -> None:
     error = refused("start x", 500, message)
     assert "`ipybox doctor` tells the command" in str(error)
 
@@ -64,8 +66,8 @@ def _all_errors(root: type[BaseException]) -> list[type[BaseException]]:
     return [root, *(found for child in root.__subclasses__() for found in _all_errors(child))]
 
 
-def test_no_foreign_error_gets_out() -> None:
-    """Each that the libraries below have, made without their constructors."""
+def test_no_foreign_error_escapes() -> None:
+    """Every error class of the libraries is tried, built without its constructor."""
     roots = [podman.errors.PodmanError, requests.RequestException, urllib3.exceptions.HTTPError]
     kinds = [kind for root in roots for kind in _all_errors(root)]
     assert len(kinds) > 40
@@ -83,7 +85,7 @@ def _text(self: BaseException) -> str:
     return "m"
 
 
-def test_a_time_out_in_each_wrapping() -> None:
+def test_a_timeout_is_recognised_in_every_wrapping() -> None:
     wrapped = podman.errors.APIError("url", explanation="failed")
     wrapped.__cause__ = requests.ReadTimeout("read")
     for error in (wrapped, requests.ConnectTimeout("x"), TimeoutError()):
@@ -96,24 +98,24 @@ def test_a_time_out_in_each_wrapping() -> None:
         raise podman.errors.APIError("url", explanation="failed") from OSError("refused")
 
 
-def test_the_order_of_sockets() -> None:
-    assert sockets.named("unix:///a", {"CONTAINER_HOST": "unix:///b"}) == "unix:///a"
-    assert sockets.named(None, {"CONTAINER_HOST": "unix:///b"}) == "unix:///b"
-    assert sockets.named(None, {"CONTAINER_HOST": ""}) is None
+def test_sockets_are_tried_in_the_documented_order() -> None:
+    assert sockets.configured_url("unix:///a", {"CONTAINER_HOST": "unix:///b"}) == "unix:///a"
+    assert sockets.configured_url(None, {"CONTAINER_HOST": "unix:///b"}) == "unix:///b"
+    assert sockets.configured_url(None, {"CONTAINER_HOST": ""}) is None
     own = Path("/x/podman/podman.sock")
     system = Path("/run/podman/podman.sock")
-    assert sockets.usual({"XDG_RUNTIME_DIR": "/x"}, 5)[0] == own
-    assert sockets.usual({"XDG_RUNTIME_DIR": "/x"}, 5)[-1] == system
-    assert sockets.usual({}, 5)[0] == Path("/run/user/5/podman/podman.sock")
+    assert sockets.default_paths({"XDG_RUNTIME_DIR": "/x"}, 5)[0] == own
+    assert sockets.default_paths({"XDG_RUNTIME_DIR": "/x"}, 5)[-1] == system
+    assert sockets.default_paths({}, 5)[0] == Path("/run/user/5/podman/podman.sock")
 
 
-def test_why_nobody_answers(tmp_path: Path) -> None:
+def test_an_unreachable_socket_gives_its_reason(tmp_path: Path) -> None:
     path = tmp_path / "s"
-    assert sockets.why_not(path) == "no such socket"
+    assert sockets.why_unreachable(path) == "no such socket"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
-        assert sockets.why_not(path) == "nobody answers there"
+        assert sockets.why_unreachable(path) == "no process is listening there"
         server.listen()
-        assert sockets.why_not(path) is None
+        assert sockets.why_unreachable(path) is None
     (tmp_path / "file").write_text("")
-    assert sockets.why_not(tmp_path / "file") == "it is no socket"
+    assert sockets.why_unreachable(tmp_path / "file") == "not a socket"

@@ -1,4 +1,4 @@
-"""A process of ours that listens, with a small one in the place of Podman."""
+"""A child process that listens on a private socket; a small program stands in for Podman."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def make_listener() -> Listener:
     def command(path: Path) -> list[str]:
         return [sys.executable, "-c", SLOW, str(path)]
 
-    return Listener("the process", command, "It is a test's.")
+    return Listener("The stand-in", command, "Fix the test.")
 
 
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A runtime folder, with a name that is short enough for sockets."""
+    """A user's runtime folder, with a path that is short enough for sockets."""
     folder = Path(tempfile.mkdtemp(prefix="r-"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
     yield folder
-    folder.rmdir()  # it is empty
+    folder.rmdir()  # fails unless it is empty
 
 
 @pytest.fixture
@@ -55,22 +55,22 @@ def check_listens(listener: Listener) -> None:
         client.connect(str(listener.path))
 
 
-def test_a_socket_that_is_there_before_anybody_listens(listener: Listener) -> None:
-    listener.ensure()
+def test_ensure_waits_until_the_process_listens_on_its_socket(listener: Listener) -> None:
+    listener.ensure_listening()
     check_listens(listener)
 
 
-def test_a_process_that_is_ending_is_not_relied_on(listener: Listener) -> None:
-    """It runs still, and its socket has gone."""
-    listener.ensure()
+def test_a_process_without_its_socket_is_replaced(listener: Listener) -> None:
+    """A service that is about to exit still runs after it has removed its socket."""
+    listener.ensure_listening()
     listener.path.unlink()
-    listener.ensure()
+    listener.ensure_listening()
     check_listens(listener)
 
 
-def test_others_that_end_while_it_starts(listener: Listener) -> None:
-    """What they remove is theirs alone."""
-    starting = threading.Thread(target=listener.ensure)
+def test_listeners_that_stop_do_not_disturb_one_that_starts(listener: Listener) -> None:
+    """Each removes its own folder only."""
+    starting = threading.Thread(target=listener.ensure_listening)
     starting.start()
     while starting.is_alive():
         other = make_listener()
@@ -80,18 +80,18 @@ def test_others_that_end_while_it_starts(listener: Listener) -> None:
     check_listens(listener)
 
 
-def test_a_folder_that_was_left_is_removed(listener: Listener) -> None:
+def test_abandoned_folders_are_removed(listener: Listener) -> None:
     shared = listener.path.parent.parent
     (shared / "old").mkdir(parents=True)
     (shared / "new").mkdir()
     shared.chmod(0o700)
     os.utime(shared / "old", (0, 0))
-    listener.ensure()
+    listener.ensure_listening()
     assert not (shared / "old").exists()
-    (shared / "new").rmdir()  # it may be somebody's who is starting
+    (shared / "new").rmdir()  # kept: another listener may be starting there
 
 
-def test_a_runtime_folder_of_somebody_else_is_passed_by(
+def test_a_runtime_folder_of_another_user_is_not_used(
     runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert make_listener().path.is_relative_to(runtime)
@@ -99,13 +99,13 @@ def test_a_runtime_folder_of_somebody_else_is_passed_by(
     assert not make_listener().path.is_relative_to(runtime)
 
 
-def test_a_runtime_folder_that_has_gone_meanwhile(
+def test_a_missing_runtime_folder_is_reported(
     runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listener = make_listener()
     runtime.rmdir()
     try:
-        with pytest.raises(BackendUnavailableError, match="did not come up"):
-            listener.ensure()
+        with pytest.raises(BackendUnavailableError, match="The stand-in did not start"):
+            listener.ensure_listening()
     finally:
         runtime.mkdir()
