@@ -1,4 +1,4 @@
-"""conmon, which Podman starts for each container, and which ends with what it keeps open."""
+"""conmon, the process that Podman starts for each container and that keeps its output open."""
 
 import asyncio
 import os
@@ -15,14 +15,17 @@ ROUNDS = 12
 CONMON = """
 conmon_env_vars = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "MALLOC_MMAP_THRESHOLD_=4096"]
 """
-"""What it has given back can't be read any more: a mistake of its shows at once."""
+"""Makes malloc unmap freed blocks, so that a use after free crashes conmon at once."""
 
 
 @pytest.fixture
 def strict_memory(podman: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """For a service of the backend's own, with this host's settings else."""
+    """Make the backend start a private service whose conmon crashes on memory errors.
+
+    Podman's other settings stay those of this host.
+    """
     monkeypatch.delenv("CONTAINER_HOST", raising=False)
-    monkeypatch.setattr(sockets, "usual", lambda environment, uid: [])
+    monkeypatch.setattr(sockets, "default_paths", lambda environment, uid: [])
     settings = Path(
         os.environ.get("CONTAINERS_CONF", Path.home() / ".config/containers/containers.conf")
     )
@@ -34,7 +37,9 @@ def strict_memory(podman: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("CONTAINERS_CONF", str(changed))
 
 
-async def test_who_was_attached_leaves_while_the_container_prints(strict_memory: None) -> None:
+async def test_detaching_while_the_container_prints_does_not_crash_conmon(
+    strict_memory: None,
+) -> None:
     async with (
         PodmanBackend() as backend,
         ExecutionContainer("ipybox/minimal", backend=backend) as container,
@@ -49,9 +54,9 @@ async def test_who_was_attached_leaves_while_the_container_prints(strict_memory:
                 for _ in range(2):
                     async with ExecutionContainer.attach(container.id, backend=backend):
                         pass
-                # Each of them is a line of the gateway's.
+                # The gateway logs one line for each request.
                 await asyncio.gather(*(http.get("/api/kernels") for _ in range(4)))
                 assert "conmon" in (conmon / "comm").read_text()
-        async with asyncio.timeout(30):  # conmon writes them down a moment later
+        async with asyncio.timeout(30):  # conmon writes the lines to its log a moment later
             while len(await container.logs()) < 4 * ROUNDS:
                 await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Folders of the host, rootless: the first start with an image's new mapping of users."""
+"""Binds of a rootless engine: Podman copies an image's layers for a new user mapping."""
 
 import asyncio
 import os
@@ -19,9 +19,9 @@ RECIPE = f"FROM localhost/ipybox/minimal\nRUN echo {os.getpid()} >/tmp/new\n"
 
 @pytest.fixture
 async def new_image(podman: str) -> AsyncIterator[str]:
-    """One whose last layer nobody has mapped yet."""
+    """Build an image whose last layer has not been copied for any mapping yet."""
     if os.getuid() == 0:
-        pytest.skip("root's engine maps no users")
+        pytest.skip("a rootful engine maps no users")
     await _podman("build", "--quiet", "--tag", TAG, "--file", "-", given=RECIPE)
     yield TAG
     await _podman("rmi", "--force", TAG)
@@ -35,11 +35,11 @@ async def _podman(*arguments: str, given: str = "") -> str:
     return str(done.stdout)
 
 
-async def test_the_first_start_tells_what_it_waits_for(
+async def test_the_first_start_reports_that_layers_are_copied(
     new_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(userns, "STEP_SECONDS", 0.05)
-    told: list[list[BuildEvent]] = []
+    reported: list[list[BuildEvent]] = []
     async with PodmanBackend() as backend:
         for _ in range(2):
             events: list[BuildEvent] = []
@@ -51,15 +51,15 @@ async def test_the_first_start_tells_what_it_waits_for(
                 ExecutionClient(container.port) as client,
             ):  # fmt: skip
                 await client.execute("open('x/from inside', 'w').close()")
-            told.append([event for event in events if "layers are copied" in event.text])
-    first, second = told
+            reported.append([event for event in events if "layers are copied" in event.text])
+    first, second = reported
     assert first and not second
     assert {event.item for event in first} == {new_image}
     assert (tmp_path / "from inside").stat().st_uid == os.getuid()
 
 
-async def test_broken_off_meanwhile(new_image: str, tmp_path: Path) -> None:
-    """Nothing is left of it; and the next start does not wait for nothing."""
+async def test_a_first_start_can_be_cancelled(new_image: str, tmp_path: Path) -> None:
+    """Nothing is left of the helper container, and the next start succeeds."""
     async with PodmanBackend() as backend:
         container = ExecutionContainer(
             tag=new_image, backend=backend, binds={str(tmp_path): "x"}, show_pull_progress=False

@@ -1,4 +1,4 @@
-"""Where Podman is found, and the service that is started where none runs."""
+"""Where Podman is found, and the private service that is started if none runs."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ from ipybox.testing import Tries
 
 @pytest.fixture
 def no_service(podman: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """As on a host where nobody runs a service."""
+    """Simulate a host on which no service runs."""
     monkeypatch.delenv("CONTAINER_HOST", raising=False)
     monkeypatch.setattr(sockets, "default_paths", lambda environment, uid: [])
     return podman
@@ -43,30 +43,32 @@ def service_of(backend: PodmanBackend) -> subprocess.Popen[bytes]:
     return running._process
 
 
-async def works(backend: PodmanBackend) -> None:
+async def check_works(backend: PodmanBackend) -> None:
     async with ExecutionContainer(backend=backend) as container:
         async with ExecutionClient(container.port) as client:
             assert (await client.execute("print(1)")).text == "1"
 
 
-async def test_a_service_of_its_own(no_service: str) -> None:
-    """As long as the backend is open, on a socket that nobody else can reach."""
+async def test_the_private_service_lives_as_long_as_the_backend(no_service: str) -> None:
+    """It listens on a socket that no other user can reach."""
     async with PodmanBackend() as backend:
-        await works(backend)
+        await check_works(backend)
         process = service_of(backend)
         running = backend.engine.connection._client._listener
         assert running is not None
         path = running.path
         assert path.parent.stat().st_mode & 0o777 == 0o700
         assert path.parent.stat().st_uid == os.getuid()
-        # Ctrl-C at the terminal is for the program alone.
+        # In a session of its own: Ctrl-C at the terminal must not reach it.
         assert os.getsid(process.pid) != os.getsid(0)
     assert process.returncode is not None
     assert not path.exists()
 
 
-async def test_the_service_is_killed_in_mid_cell(backend: PodmanBackend, faults: Tries) -> None:
-    """The code runs on, its output comes, and the container is ended as ever."""
+async def test_code_runs_on_when_the_service_is_killed(
+    backend: PodmanBackend, faults: Tries
+) -> None:
+    """The output of the code arrives, and the container is removed as usual."""
     async with ExecutionContainer(backend=backend) as container:
         async with ExecutionClient(container.port) as client:
             running = asyncio.create_task(
@@ -84,14 +86,14 @@ async def test_the_service_is_killed_in_mid_cell(backend: PodmanBackend, faults:
     assert [info for info in await backend.list() if info.name in name] == []
 
 
-async def test_the_end_is_told_though_the_service_was_killed(
+async def test_wait_returns_the_exit_after_the_service_was_killed(
     backend: PodmanBackend, faults: Tries
 ) -> None:
     async with ExecutionContainer(backend=backend) as container:
         first = service_of(backend)
         first.kill()
         first.wait()
-        await container.exec(["true"])  # by another service
+        await container.exec(["true"])  # starts a new service
         await asyncio.to_thread(subprocess.run, ["podman", "kill", container.id], check=True)
         ended = asyncio.ensure_future(container.wait())
         await faults.well(ended)
@@ -99,7 +101,7 @@ async def test_the_end_is_told_though_the_service_was_killed(
         assert status.code in (-9, None)
 
 
-async def test_a_stale_socket_is_passed_by(
+async def test_a_stale_socket_is_skipped_unless_the_user_named_it(
     podman: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = tmp_path / "s"
@@ -108,26 +110,29 @@ async def test_a_stale_socket_is_passed_by(
     monkeypatch.delenv("CONTAINER_HOST", raising=False)
     monkeypatch.setattr(sockets, "default_paths", lambda environment, uid: [path])
     async with PodmanBackend() as backend:
-        await works(backend)
-    # One that somebody has named is not.
+        await check_works(backend)
     monkeypatch.setenv("CONTAINER_HOST", f"unix://{path}")
-    with pytest.raises(BackendUnavailableError, match=r"unix://.*/s \(nobody answers there\)"):
+    with pytest.raises(
+        BackendUnavailableError, match=r"unix://.*/s \(no process is listening there\)"
+    ):
         await ExecutionContainer(backend="podman").run()
 
 
-async def test_a_socket_that_is_another_users(podman: str, tmp_path: Path) -> None:
+async def test_a_socket_of_another_user_is_reported(podman: str, tmp_path: Path) -> None:
     if os.getuid() == 0:
-        pytest.skip("root may use all sockets")
+        pytest.skip("root may use every socket")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "s"))
         server.listen()
         (tmp_path / "s").chmod(0)
-        with pytest.raises(BackendUnavailableError, match=r"permission denied.*another user's"):
+        with pytest.raises(
+            BackendUnavailableError, match=r"permission denied.*belongs to another user"
+        ):
             async with ExecutionContainer(backend=PodmanBackend(url=f"unix://{tmp_path}/s")):
                 pass
 
 
-async def test_engines_over_tcp_are_asked_past_any_proxy(
+async def test_calls_over_tcp_bypass_any_proxy(
     podman: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as free:
@@ -143,14 +148,14 @@ async def test_engines_over_tcp_are_asked_past_any_proxy(
         async with asyncio.timeout(20):
             while not (state := await PodmanBackend(url=url).availability()).ready:
                 assert process.returncode is None, state.reason
-        await works(PodmanBackend(url=url))
+        await check_works(PodmanBackend(url=url))
     finally:
         process.terminate()
         await process.wait()
 
 
-async def test_the_doctor_tells_of_this_host(podman: str) -> None:
-    """What holds here is looked at as it is; what is missing has its remedy."""
+async def test_diagnose_finds_no_error_on_this_host(podman: str) -> None:
+    """It examines the real host; every finding that is not ok has a remedy."""
     found = {finding.name: finding for finding in await PodmanBackend().diagnose()}
     assert found["engine"].level == "ok"
     assert found["storage driver"].found == "overlay"
@@ -160,21 +165,21 @@ async def test_the_doctor_tells_of_this_host(podman: str) -> None:
         assert (finding.remedy is None) == (finding.level == "ok")
 
 
-async def test_the_doctor_where_nobody_answers(podman: str, tmp_path: Path) -> None:
+async def test_diagnose_reports_an_unreachable_engine(podman: str, tmp_path: Path) -> None:
     found, *_ = await PodmanBackend(url=f"unix://{tmp_path}/none").diagnose()
     assert (found.name, found.level) == ("engine", "error")
     assert "no such socket" in found.found
     assert found.remedy and "doctor" not in found.remedy
 
 
-async def test_a_container_is_removed_though_the_service_is_killed_meanwhile(
+async def test_a_container_is_removed_although_the_service_is_killed_meanwhile(
     backend: PodmanBackend,
 ) -> None:
     async with ExecutionContainer(backend=backend) as container:
         first, own = service_of(backend), container.id
         first.send_signal(signal.SIGSTOP)
         killing = asyncio.create_task(container.kill())
-        await asyncio.wait([killing], timeout=0.5)  # it has asked
+        await asyncio.wait([killing], timeout=0.5)  # the call has been sent
         first.kill()
         first.wait()
         async with asyncio.timeout(20):
@@ -183,10 +188,10 @@ async def test_a_container_is_removed_though_the_service_is_killed_meanwhile(
         assert service_of(backend).pid != first.pid
 
 
-async def test_a_named_service_that_comes_back_or_stays_away(
+async def test_kill_waits_briefly_for_a_named_service_to_return(
     no_service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it was asked to remove is removed, or said to run on."""
+    """The container is removed, or the error says that it may still be running."""
     monkeypatch.setattr(engine, "AWAY_SECONDS", 10.0)
     running = private_service("podman")
     await asyncio.to_thread(running.ensure_listening)
@@ -214,18 +219,18 @@ async def test_a_named_service_that_comes_back_or_stays_away(
         await asyncio.to_thread(running.stop)
 
 
-async def test_a_paused_container_runs_on_though_the_service_was_killed(
+async def test_a_paused_container_survives_the_death_of_the_service(
     backend: PodmanBackend,
 ) -> None:
     if Capability.PAUSE not in backend.capabilities:
-        pytest.skip("no pausing for this user")
+        pytest.skip("this user cannot pause containers")
     async with ExecutionContainer(backend=backend) as container:
         ending = asyncio.ensure_future(container.wait())
         await container.pause()
         first = service_of(backend)
         first.kill()
         first.wait()
-        await container.stats()  # by another service
+        await container.stats()  # starts a new service
         assert not (await asyncio.wait([ending], timeout=1.5))[0]
         await container.unpause()
         async with ExecutionClient(container.port) as client:
@@ -233,7 +238,9 @@ async def test_a_paused_container_runs_on_though_the_service_was_killed(
         ending.cancel()
 
 
-async def test_no_podman_at_all(no_service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_host_without_podman_is_unavailable(
+    no_service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     state = await PodmanBackend().availability()
     assert not state.ready
@@ -241,27 +248,27 @@ async def test_no_podman_at_all(no_service: str, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("url", ["nonsense", "tcp://127.0.0.1:1", "unix://", "https://x", "tcp://"])
-async def test_addresses_that_name_no_engine(podman: str, url: str) -> None:
+async def test_an_invalid_address_is_reported_with_a_remedy(podman: str, url: str) -> None:
     state = await PodmanBackend(url=url).availability()
     assert not state.ready
     assert state.reason and state.remedy
 
 
-async def test_what_answers_is_no_podman_or_too_old(podman: str, tmp_path: Path) -> None:
+async def test_another_server_and_an_old_podman_are_refused(podman: str, tmp_path: Path) -> None:
     path = tmp_path / "fake.sock"
 
     def serve(server: socket.socket, head: str) -> None:
         while True:
             try:
                 connection = server.accept()[0]
-            except OSError:  # the end
+            except OSError:  # the socket was shut down
                 return
             with connection:
-                if connection.recv(65536):  # somebody may only have looked whether we listen
+                if connection.recv(65536):  # a client may only probe whether a server listens
                     answer = f"HTTP/1.1 200 OK\r\n{head}Content-Length: 2\r\n\r\nOK"
                     connection.sendall(answer.encode())
 
-    async def asked(head: str) -> Availability:
+    async def availability_of(head: str) -> Availability:
         path.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(path))
@@ -272,10 +279,10 @@ async def test_what_answers_is_no_podman_or_too_old(podman: str, tmp_path: Path)
             await serving
         return state
 
-    old = await asked("Libpod-API-Version: 4.2.0\r\n")
+    old = await availability_of("Libpod-API-Version: 4.2.0\r\n")
     assert not old.ready and old.reason and "4.2.0 is too old" in old.reason
     assert old.remedy and "4.3 or newer" in old.remedy
-    other = await asked("Server: x\r\n")
+    other = await availability_of("Server: x\r\n")
     assert not other.ready and other.reason and "is no Podman" in other.reason
 
 
@@ -297,7 +304,7 @@ OWNER = """
 """
 
 
-async def test_a_service_does_not_outlive_an_owner_that_was_killed(no_service: str) -> None:
+async def test_the_service_exits_after_its_owner_was_killed(no_service: str) -> None:
     owner = await asyncio.create_subprocess_exec(
         sys.executable, "-c", textwrap.dedent(OWNER), stdout=asyncio.subprocess.PIPE
     )
@@ -309,10 +316,10 @@ async def test_a_service_does_not_outlive_an_owner_that_was_killed(no_service: s
     end = time.monotonic() + 30
     while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
         await asyncio.sleep(0.1)
-    # Empty now, and else there until the next one comes.
+    # They are empty now; the next listener would remove them only after some time.
     for folder in listener._shared_folder().glob(f"{owner.pid}-*"):
         folder.rmdir()
-    with contextlib.suppress(OSError):  # unless there are others
+    with contextlib.suppress(OSError):  # other listeners still use it
         listener._shared_folder().rmdir()
     try:
         assert not Path(f"/proc/{pid}").exists()
@@ -321,16 +328,16 @@ async def test_a_service_does_not_outlive_an_owner_that_was_killed(no_service: s
             os.kill(pid, signal.SIGKILL)
 
 
-def test_a_folder_of_somebody_else_is_refused(
+def test_a_folder_that_other_users_can_reach_is_refused(
     no_service: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "open").mkdir(mode=0o755)
     monkeypatch.setattr(listener, "_shared_folder", lambda: tmp_path / "open")
-    with pytest.raises(BackendUnavailableError, match="not a folder of this user's alone"):
+    with pytest.raises(BackendUnavailableError, match="is not private"):
         private_service("podman").ensure_listening()
 
 
-async def test_without_a_runtime_folder(podman: str) -> None:
+async def test_podman_works_without_a_runtime_folder(podman: str) -> None:
     environment = {**os.environ}
     environment.pop("XDG_RUNTIME_DIR", None)
     code = "import ipybox.cli.main as m; m.app()"

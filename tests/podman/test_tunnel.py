@@ -1,4 +1,4 @@
-"""An engine behind ssh: a real server on loopback, for the user who runs the tests."""
+"""An engine behind ssh: a real sshd on loopback, for the user who runs the tests."""
 
 import asyncio
 import getpass
@@ -41,7 +41,7 @@ class Server(NamedTuple):
 async def server(
     podman: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Server]:
-    """With a service behind it, and an ssh whose settings know the server."""
+    """Run sshd with a Podman service behind it, and an ssh whose settings know the host key."""
     if SSHD is None:
         pytest.skip("no sshd is installed")
     for name in ("host", "key"):
@@ -65,7 +65,7 @@ async def server(
     monkeypatch.setenv("PATH", f"{ssh.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("CONTAINER_SSHKEY", str(tmp_path / "key"))
     engine = private_service("podman")
-    await asyncio.to_thread(engine.ensure)
+    await asyncio.to_thread(engine.ensure_listening)
     process = await asyncio.create_subprocess_exec(
         SSHD, "-D", "-e", "-f", str(settings), stderr=asyncio.subprocess.PIPE
     )
@@ -73,7 +73,7 @@ async def server(
         assert process.stderr is not None
         async with asyncio.timeout(10):
             while b"listening" not in (line := await process.stderr.readline()):
-                assert line, "sshd has ended"
+                assert line, "sshd has exited"
         user = getpass.getuser()
         yield Server(f"ssh://{user}@127.0.0.1:{port}{engine.path}", known, process)
     finally:
@@ -86,17 +86,17 @@ async def _run(*command: str) -> None:
     await asyncio.to_thread(subprocess.run, command, check=True)
 
 
-async def test_a_container_behind_ssh(server: Server, tmp_path: Path) -> None:
+async def test_a_container_runs_on_an_engine_behind_ssh(server: Server, tmp_path: Path) -> None:
     async with PodmanBackend(url=server.url) as backend:
         async with ExecutionContainer(tag="ipybox/minimal", backend=backend) as container:
             async with ExecutionClient(container.port) as client:
                 assert (await client.execute("print(6 * 7)")).text == "42"
-            ended = await container.exec(["cat"], stdin=b"through" * 100_000)
-            assert ended.stdout == b"through" * 100_000
+            done = await container.exec(["cat"], stdin=b"through" * 100_000)
+            assert done.stdout == b"through" * 100_000
         assert str(tmp_path / "key") not in repr(backend)
 
 
-async def test_a_tunnel_that_breaks_is_made_anew(server: Server) -> None:
+async def test_a_broken_tunnel_is_opened_again(server: Server) -> None:
     async with PodmanBackend(url=server.url) as backend:
         before = await backend.list()
         running = backend.engine.connection._client._listener
@@ -106,15 +106,15 @@ async def test_a_tunnel_that_breaks_is_made_anew(server: Server) -> None:
         assert await backend.list() == before
 
 
-async def test_a_host_that_nobody_knows_is_not_spoken_to(server: Server) -> None:
+async def test_a_host_with_an_unknown_key_is_refused(server: Server) -> None:
     server.known_hosts.write_text("")
     state = await PodmanBackend(url=server.url).availability()
     assert not state.ready
     assert state.reason and "Host key verification failed" in state.reason
 
 
-async def test_a_host_that_ssh_alone_knows_by_that_name(server: Server, tmp_path: Path) -> None:
-    """It is this machine, and so the engine sees its folders."""
+async def test_an_alias_in_the_ssh_settings_is_resolved(server: Server, tmp_path: Path) -> None:
+    """The alias stands for this machine, so the engine sees this machine's folders."""
     port = urlsplit(server.url).port
     ssh = Path(shutil.which("ssh") or "")
     settings = tmp_path / "ssh_config"
@@ -128,7 +128,7 @@ async def test_a_host_that_ssh_alone_knows_by_that_name(server: Server, tmp_path
         assert await backend.list() is not None
 
 
-async def test_no_server(podman: str) -> None:
+async def test_an_unreachable_ssh_server_is_reported(podman: str) -> None:
     state = await PodmanBackend(url="ssh://x@127.0.0.1:1/run/podman.sock").availability()
     assert not state.ready
     assert state.reason and "127.0.0.1" in state.reason and "refused" in state.reason
@@ -137,7 +137,7 @@ async def test_no_server(podman: str) -> None:
 @pytest.mark.parametrize(
     "url", ["ssh://", "ssh://host", "ssh://host/", "ssh:///run/podman.sock", "ssh://a:s3cret@h/x"]
 )
-def test_addresses_that_lack_something(url: str) -> None:
+def test_incomplete_ssh_addresses_are_refused(url: str) -> None:
     with pytest.raises(BackendUnavailableError, match="ssh://USER@HOST/PATH") as caught:
         tunnel(url, {})
     assert "s3cret" not in str(caught.value)
