@@ -327,7 +327,7 @@ async def test_killing_the_fork_server(local: str, faults: Tries) -> None:
                 await faults.well(second.execute("1"))
                 rows = (await second.status())["kernels"]
                 assert [row["forked"] for row in rows if row["id"] == second.kernel_id] == [False]
-            assert any("ordinary way" in line for line in await container.logs())
+            assert any("kernels are spawned without it" in line for line in await container.logs())
             execution = await running(client)
             await client.interrupt()
             await faults.expect(ExecutionInterruptedError, execution)
