@@ -1,1 +1,1 @@
-"""The suites that hold every backend to the contract."""
+"""The suites of checks that every backend must pass."""

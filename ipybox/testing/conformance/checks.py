@@ -1,7 +1,8 @@
-"""What makes a method a check of the suites, and how it is replaced.
+"""The decorators that make a method a check of a suite, or the replacement of one.
 
-A check runs in the suite's own event loop: so it is an ordinary function to pytest, and it
-does not matter which asyncio plugin is there, in which mode, or whether there is one.
+A check is a coroutine method that runs in the suite's own event loop. To pytest it is an
+ordinary function, so it makes no difference which asyncio plugin is installed, in which mode
+it runs, or whether there is any.
 """
 
 from __future__ import annotations
@@ -21,38 +22,58 @@ SUITE_VERSION = "2.0"
 A mandatory check that is new raises the minor version; renaming or removing a check raises
 the major version, because overrides refer to checks by name.
 """
+BASE_VERSION = "2.0"
+"""The version with which the present major version began; checks have it unless they name one."""
 CHECK_SECONDS = 90.0
+"""Seconds within which a check must finish, unless it names a number of its own."""
 
 P = ParamSpec("P")
 
 
-class Runs(Protocol):
-    """What has an event loop for its checks."""
+class Suite(Protocol):
+    """A test class that has an event loop for its checks."""
 
-    def run(self, work: Coroutine[Any, Any, None]) -> None: ...
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a check to completion."""
+        ...
 
 
-S = TypeVar("S", bound=Runs)
+S = TypeVar("S", bound=Suite)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """``needs``: without one of these capabilities it is skipped. ``since``: the suite's
-    version that brought it. ``reason``: why it was replaced by its author's own.
-    ``seconds``: within which it must end."""
+    """What a decorator says about a check.
+
+    Attributes:
+        needs: Capabilities without which the check is skipped.
+        since: Version of the suite that introduced the check.
+        reason: Why the author of a backend replaced the suite's check; None: it is the
+            suite's own.
+        seconds: Time within which the check must finish.
+    """
 
     needs: tuple[Capability, ...] = ()
-    since: str = SUITE_VERSION
+    since: str = BASE_VERSION
     reason: str | None = None
     seconds: float = CHECK_SECONDS
 
 
 def check(
-    *needs: Capability, since: str = "2.0", seconds: float = CHECK_SECONDS
+    *needs: Capability, since: str = BASE_VERSION, seconds: float = CHECK_SECONDS
 ) -> Callable[
     [Callable[Concatenate[S, P], Coroutine[Any, Any, None]]], Callable[Concatenate[S, P], None]
 ]:
-    """Makes a coroutine method a check, which must end within so many seconds."""
+    """Return a decorator that makes a coroutine method a check.
+
+    Args:
+        needs: Capabilities without which the check is skipped.
+        since: Version of the suite that introduces the check.
+        seconds: Time within which the check must finish; it fails otherwise.
+
+    Raises:
+        TypeError: By the decorator, if the method is not an ``async def``.
+    """
     return _decorator(Check(needs=needs, since=since, seconds=seconds))
 
 
@@ -61,20 +82,33 @@ def overrides(
 ) -> Callable[
     [Callable[Concatenate[S, P], Coroutine[Any, Any, None]]], Callable[Concatenate[S, P], None]
 ]:
-    """Makes a coroutine method take the place of the suite's check of that name."""
+    """Return a decorator that makes a coroutine method replace the suite's check of its name.
+
+    Args:
+        reason: Why the suite's check cannot hold for this backend; the table at the end of
+            the run shows it.
+        needs: Capabilities without which the replacement is skipped.
+        seconds: Time within which the replacement must finish; it fails otherwise.
+
+    Raises:
+        TypeError: If the reason is blank; by the decorator, if the method is not an
+            ``async def``.
+    """
     if not reason.strip():
-        raise TypeError("a check is overridden for a reason; tell it.")
+        raise TypeError(
+            f"overrides() needs a reason, got {reason!r}. Say why the suite's check cannot hold."
+        )
     return _decorator(Check(needs=needs, reason=reason, seconds=seconds))
 
 
 def check_of(function: object) -> Check | None:
-    """What ``function`` checks; None where it is no check."""
+    """Return what the decorator of ``function`` says; None if it is not a check."""
     found = getattr(function, "__ipybox_check__", None)
     return found if isinstance(found, Check) else None
 
 
 def checks_in(cls: type) -> dict[str, Check]:
-    """All checks of a suite, by name."""
+    """Return all checks of a suite by name."""
     found = {name: check_of(member) for name, member in inspect.getmembers(cls)}
     return {name: value for name, value in found.items() if value is not None}
 
@@ -120,10 +154,13 @@ def parse_version(version: str) -> tuple[int, ...]:
 def _decorator(description: Check) -> Callable[[Any], Any]:
     def decorate(method: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
         if not inspect.iscoroutinefunction(method):
-            raise TypeError(f"{method.__qualname__}: a check is an 'async def'.")
+            raise TypeError(
+                f"{method.__qualname__} cannot be a check: it must be an 'async def', got "
+                f"{type(method).__name__}."
+            )
 
         @functools.wraps(method)
-        def run(self: Runs, *args: Any, **kwargs: Any) -> None:
+        def run(self: Suite, *args: Any, **kwargs: Any) -> None:
             self.run(_within(description.seconds, method(self, *args, **kwargs)))
 
         run.__ipybox_check__ = description  # type: ignore[attr-defined]  # read by check_of
@@ -139,5 +176,5 @@ async def _within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
             await work
     except TimeoutError as error:
         if deadline.expired():
-            raise AssertionError(f"the check hung: no end within {seconds:.0f} s") from error
+            raise AssertionError(f"the check did not finish within {seconds:g} s") from error
         raise

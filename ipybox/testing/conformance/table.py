@@ -1,4 +1,4 @@
-"""The table at the end of a run: what each suite has come to. Pure."""
+"""The table at the end of a run: the outcomes of each suite's checks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from typing import Literal
 
 @dataclass
 class Row:
-    """One suite of one backend. ``lacks``: checks skipped for lack of a capability;
-    ``overridden``: those that its author has replaced, each with the reason."""
+    """The outcomes of one suite's checks.
+
+    Attributes:
+        passed: Number of checks that passed, replaced ones included.
+        failed: Number of checks that failed.
+        overridden: The replaced checks that passed, each with the author's reason.
+        lacks: Number of checks skipped for each missing capability or newer suite version.
+        other_skips: Number of checks skipped for any other reason.
+    """
 
     passed: int = 0
     failed: int = 0
@@ -21,7 +28,7 @@ class Row:
 
 
 class Table:
-    """Counts the reports of checks."""
+    """Counts outcomes of checks, with a row for each suite."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
@@ -31,24 +38,30 @@ class Table:
         properties: Iterable[tuple[str, object]],
         outcome: Literal["passed", "failed", "skipped"],
     ) -> None:
-        """One check's outcome; ``properties`` are what the suite has told of it."""
-        told = dict(properties)
-        if "ipybox_suite" not in told:
+        """Count the outcome of one check.
+
+        Args:
+            properties: The pytest properties that the suite has recorded for the check; a
+                test without ``ipybox_suite`` among them is not counted.
+            outcome: How the check finished.
+        """
+        recorded = dict(properties)
+        if "ipybox_suite" not in recorded:
             return
-        row = self.rows.setdefault(str(told["ipybox_suite"]), Row())
-        if outcome == "skipped" and "ipybox_lacks" in told:
-            row.lacks[str(told["ipybox_lacks"])] += 1
+        row = self.rows.setdefault(str(recorded["ipybox_suite"]), Row())
+        if outcome == "skipped" and "ipybox_lacks" in recorded:
+            row.lacks[str(recorded["ipybox_lacks"])] += 1
         elif outcome == "skipped":
             row.other_skips += 1
         elif outcome == "failed":
             row.failed += 1
         else:
             row.passed += 1
-            if "ipybox_overridden" in told:
-                row.overridden.append(str(told["ipybox_overridden"]))
+            if "ipybox_overridden" in recorded:
+                row.overridden.append(str(recorded["ipybox_overridden"]))
 
     def lines(self) -> list[str]:
-        """For people to read; nothing where no suite has run."""
+        """Return the table as lines of text; no lines if no suite has run."""
         if not self.rows:
             return []
         width = max(len("suite"), *map(len, self.rows))
@@ -61,5 +74,5 @@ class Table:
                 f"{name:<{width}} {row.passed:>6} {row.failed:>6} {len(row.overridden):>10} "
                 f"{'; '.join(skipped) or '–'}"
             )
-            lines += [f"  overridden: {told}" for told in row.overridden]
+            lines += [f"  overridden: {reason}" for reason in row.overridden]
         return lines
