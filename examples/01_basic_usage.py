@@ -1,4 +1,4 @@
-"""Runs code in a container and prints its output."""
+"""Run code in a container and print its output."""
 
 import asyncio
 

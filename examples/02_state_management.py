@@ -1,4 +1,4 @@
-"""State stays within a client, and is not seen by another."""
+"""Keep state between the executions of one client, separate from other clients."""
 
 import asyncio
 

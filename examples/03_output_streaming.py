@@ -1,4 +1,4 @@
-"""Output arrives while the code runs."""
+"""Stream output while the code runs."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ async def main() -> None:
             execution = await client.submit(CODE)
             start = time.monotonic()
             async for chunk in execution.stream():
-                # Output is printed gradually, a second apart
+                # Print each chunk as it arrives, one per second
                 seconds = time.monotonic() - start
                 print(f"[{seconds:.1f} s] Received output: {chunk.rstrip()}", flush=True)
 

@@ -1,4 +1,4 @@
-"""Installs a package while the container runs."""
+"""Install a package in a running container."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ async def main() -> None:
         async with ExecutionClient(host="localhost", port=container.port) as client:
             # Install the einops package
             await client.execute("!pip install einops")
-            # Then use it in what follows, within the same client context
+            # Use it in later executions of the same client
             result = await client.execute("""
                 import einops
                 print(einops.__version__)

@@ -1,4 +1,4 @@
-"""Plots come back as PIL images."""
+"""Receive plots as PIL images."""
 
 import asyncio
 
@@ -25,11 +25,11 @@ async def main() -> None:
         async with ExecutionClient(host="localhost", port=container.port) as client:
             execution = await client.submit(CODE)
 
-            # Stream the output text as it's generated
+            # Stream the output text as it is generated
             async for chunk in execution.stream():
                 print(chunk, end="", flush=True)
 
-            # Obtain the execution result, and the image from it
+            # Get the execution result and save the image in it
             result = await execution.result()
             result.images[0].save("output.png")
             print(f"Saved output.png: {result.images[0].width}×{result.images[0].height}")

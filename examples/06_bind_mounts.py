@@ -1,4 +1,4 @@
-"""Code inside reads from, and writes to, folders of the host."""
+"""Let code in the container read from and write to folders on the host."""
 
 import asyncio
 from pathlib import Path
@@ -25,7 +25,7 @@ with open('output/result.txt', 'w') as f:
 
 async def main() -> None:
     async with ExecutionContainer(binds=BINDS) as container:
-        # Both folders are there by now. Create a data file on the host
+        # Both host folders exist now. Create a data file in one of them
         Path("data/input.txt").write_text("hello world")
         async with ExecutionClient(host="localhost", port=container.port) as client:
             await client.execute(CODE)

@@ -1,4 +1,4 @@
-"""Passes configuration and secrets into the container."""
+"""Pass configuration and secrets into the container."""
 
 import asyncio
 

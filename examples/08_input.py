@@ -1,4 +1,4 @@
-"""The code asks, and a callback answers."""
+"""Answer the code's input prompts with a callback."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from ipybox import ExecutionClient, ExecutionContainer
 
 
 def answer(prompt: str, password: bool) -> str:
-    # Here a program would ask its user, without showing what is typed for a password
+    # A real program would ask its user here, and hide the input if password is True
     return "secret" if password else "Ada"
 
 

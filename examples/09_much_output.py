@@ -1,4 +1,4 @@
-"""More text than memory should hold goes to a file, and what comes late is not lost."""
+"""Write large output to a file, and receive output that arrives after the cell has finished."""
 
 import asyncio
 import tempfile

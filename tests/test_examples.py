@@ -1,4 +1,4 @@
-"""Each example runs as a script, on each backend, and does what the usage page says."""
+"""Each example runs as a script on each backend and prints what the usage page says."""
 
 import os
 import re
@@ -20,19 +20,21 @@ PRINTED = {
     "08_input.py": r"^Hello Ada, your password has 6 characters$",
     "09_much_output.py": r"^In the file: 588890 bytes\nLate: from a thread that outlived the cell$",
 }
-OURS = 2
-"""Examples of what the usage page does not have."""
+NOT_ON_USAGE_PAGE = 2
+"""Number of examples for features that the usage page does not cover."""
 
 
-def test_one_for_each_section_of_the_usage_page() -> None:
+def test_each_section_of_the_usage_page_has_an_example() -> None:
     page = (Path(__file__).parent / "contract/usage_page.md").read_text()
-    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == sorted(PRINTED), "untested"
-    assert len(PRINTED) - OURS == len(re.findall(r"^## ", page, re.M))
+    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == sorted(PRINTED), (
+        "an example has no test"
+    )
+    assert len(PRINTED) - NOT_ON_USAGE_PAGE == len(re.findall(r"^## ", page, re.M))
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", PRINTED)
-def test_example(name: str, backend: str, tmp_path: Path) -> None:
+def test_example_prints_what_it_promises(name: str, backend: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / name)],
         cwd=tmp_path,
@@ -45,7 +47,7 @@ def test_example(name: str, backend: str, tmp_path: Path) -> None:
     assert re.search(PRINTED[name], done.stdout, re.M), done.stdout
 
 
-def test_streaming_prints_chunks_as_they_come(local: str) -> None:
+def test_streaming_example_prints_chunks_as_they_arrive(local: str) -> None:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "03_output_streaming.py")],
         capture_output=True,
