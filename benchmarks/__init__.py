@@ -1,1 +1,1 @@
-"""The same work, on ipybox, on the stock gateway and on raw ZMQ, in one run."""
+"""Benchmarks: the same work on ipybox, the stock gateway and raw ZMQ, within one run."""

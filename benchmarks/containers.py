@@ -1,6 +1,6 @@
-"""Container backends: from nothing to a first result, and what a container adds to it.
+"""Container backends: cold start, further clients, round trips and the size of the image.
 
-Podman is measured as whoever runs this has it: rootless for an ordinary user.
+Podman is measured as the current user runs it: rootless, unless that user is root.
 """
 
 from __future__ import annotations
@@ -16,34 +16,42 @@ from statistics import median
 
 from benchmarks.contenders import IPYBOX, RAW, KernelOpener, client_kernel
 from benchmarks.executions import WARM_UP
-from benchmarks.figures import Figure, LeftOut, p95
+from benchmarks.figures import Figure, SkippedFigure, p95
 from benchmarks.kernels import first_result
 from benchmarks.peers import OLD_IPYBOX, PEERS, SCRIPTS, PeerError, base_image
 from ipybox import ExecutionClient, ExecutionContainer, IpyboxError
 from ipybox.plugins.selection import choose_backend
 
 IMAGE = "ipybox/minimal"
-PYTHON = "/opt/ipybox/bin/python"  # in the image
+PYTHON = "/opt/ipybox/bin/python"  # path in the image
 ENGINES = {"docker": "Docker", "podman": "Podman"}
-"""Commands, and what people call them."""
+"""Engine command to the name to display."""
 SLIM_BASE_MB = 121
 
-OVER_OLD = f"cold start on Docker, over {OLD_IPYBOX}"
-SIZE = f"{IMAGE}, on a slim base of {SLIM_BASE_MB} MB"
+RELATIVE_TO_OLD = f"cold start on Docker, relative to {OLD_IPYBOX}"
+IMAGE_SIZE = f"size of {IMAGE} on a slim base of {SLIM_BASE_MB} MB"
 
 
-async def container_figures(*, quick: bool, peers: bool) -> list[Figure | LeftOut]:
-    """``peers``: whether other libraries may be installed, and their images built, for it."""
-    figures: list[Figure | LeftOut] = []
+async def container_figures(*, quick: bool, peers: bool) -> list[Figure | SkippedFigure]:
+    """Measure all figures of all container engines.
+
+    Args:
+        quick: Measure few rounds.
+        peers: Install other libraries and build their images where they are missing.
+
+    Returns:
+        The figures; one SkippedFigure for each engine that is not ready.
+    """
+    figures: list[Figure | SkippedFigure] = []
     for engine in ENGINES:
-        reason = await _why_not(engine)
+        reason = await _skip_reason(engine)
         if reason is not None:
-            figures.append(LeftOut(name=f"figures of {_title(engine)}", reason=reason))
+            figures.append(SkippedFigure(name=f"figures of {_display_name(engine)}", reason=reason))
             continue
         cold = await cold_start(engine, rounds=3 if quick else 10)
         figures.append(cold)
-        if engine == "docker":  # what the peers run on
-            figures += beside_peers(
+        if engine == "docker":  # the peers run on Docker only
+            figures += peer_cold_starts(
                 cold.contenders[IPYBOX], rounds=1 if quick else 10, install=peers
             )
         figures.append(await further_client(engine, rounds=3 if quick else 30))
@@ -55,69 +63,81 @@ async def container_figures(*, quick: bool, peers: bool) -> list[Figure | LeftOu
 
 
 async def cold_start(engine: str, rounds: int) -> Figure:
-    """From no container to a first result, beside a Python that prints the same."""
+    """Measure from no container to a first result, relative to bare Python in a container."""
     bare = f"{engine} run"
     times: dict[str, list[float]] = {IPYBOX: [], bare: []}
     for _ in range(1 + rounds):
-        times[IPYBOX].append(await _ours_cold(engine))
+        times[IPYBOX].append(await _time_cold_start(engine))
         start = time.perf_counter()
-        _command(engine, "run", "--rm", "--entrypoint", PYTHON, IMAGE, "-c", "print('hi')")
+        _run_bare(engine)
         times[bare].append(time.perf_counter() - start)
-    warm = {name: values[1:] for name, values in times.items()}  # the first ones warm up
+    warm = {name: values[1:] for name, values in times.items()}  # the first round is a warm-up
     p50 = {name: median(values) for name, values in warm.items()}
     return Figure(
-        name=f"cold start on {_title(engine)} to first result, p50, over {bare}",
+        name=f"cold start on {_display_name(engine)} to first result, p50, relative to {bare}",
         value=p50[IPYBOX] / p50[bare], unit="×", comparison="<=", target=2.2,
         contenders=p50, contender_unit="s",
         details={f"{name}, p95, s": p95(values) for name, values in warm.items()},
     )  # fmt: skip
 
 
-def beside_peers(ours: float, *, rounds: int, install: bool) -> Iterator[Figure | LeftOut]:
-    """``ours``: p50 of our cold start. Without ``install``, only peers that are there."""
-    p50 = {IPYBOX: ours}
+def peer_cold_starts(
+    own_p50: float, *, rounds: int, install: bool
+) -> Iterator[Figure | SkippedFigure]:
+    """Measure the cold starts of other libraries on Docker.
+
+    Args:
+        own_p50: p50 of ipybox's cold start in seconds, from the same run.
+        rounds: Cold starts per library, besides a warm-up.
+        install: Install missing libraries and build their images. Otherwise measure only those
+            that are there already.
+    """
+    p50 = {IPYBOX: own_p50}
     for peer in PEERS:
-        if not (install or peer.is_there):
-            yield LeftOut(
+        if not (install or peer.is_ready):
+            yield SkippedFigure(
                 name=f"cold start of {peer.name}",
-                reason="It is not installed; a run with --peers, or one without --quick, does it.",
+                reason="Not installed. Run with --peers, or without --quick, to install it.",
             )
             continue
         try:
             if install:
-                peer.make()
+                peer.prepare()
             p50[peer.name] = median(peer.cold_starts(rounds))
         except PeerError as error:
-            yield LeftOut(name=f"cold start of {peer.name}", reason=str(error))
+            yield SkippedFigure(name=f"cold start of {peer.name}", reason=str(error))
     if OLD_IPYBOX not in p50:
-        yield LeftOut(name=OVER_OLD, reason=f"{OLD_IPYBOX} was not measured.")
+        yield SkippedFigure(name=RELATIVE_TO_OLD, reason=f"{OLD_IPYBOX} was not measured.")
         return
     yield Figure(
-        name=OVER_OLD,
-        value=ours / p50[OLD_IPYBOX], unit="×", comparison="<=", target=1 / 3,
+        name=RELATIVE_TO_OLD,
+        value=own_p50 / p50[OLD_IPYBOX], unit="×", comparison="<=", target=1 / 3,
         contenders=p50, contender_unit="s",
     )  # fmt: skip
 
 
 async def further_client(engine: str, rounds: int) -> Figure:
-    """In a container that runs, and has had a client: from connecting to a first result."""
+    """Measure from connecting to a first result, in a container that already had a client."""
     times = []
     async with _container(engine) as container:
         opener: KernelOpener = functools.partial(client_kernel, container.port)
         for _ in range(1 + rounds):
-            async with AsyncExitStack() as stack:  # its end is not measured
+            async with AsyncExitStack() as stack:  # the shutdown is not measured
                 times.append(await first_result(opener, stack))
     warm = times[1:]
     return Figure(
-        name=f"further client in a container of {_title(engine)}, to first result, p50",
+        name=f"further client in a container of {_display_name(engine)}, to first result, p50",
         value=median(warm), unit="s", comparison="<=", target=0.12,
         details={"p95, s": p95(warm)},
     )  # fmt: skip
 
 
-async def round_trip(engine: str, blocks: int, rounds: int) -> Figure | LeftOut:
-    """p50 of one small execution: ours, from the host, over raw ZMQ inside the container."""
-    name = f"execution round trip into a container of {_title(engine)}, p50, over raw ZMQ inside it"
+async def round_trip(engine: str, blocks: int, rounds: int) -> Figure | SkippedFigure:
+    """Measure a small execution from the host, relative to raw ZMQ inside the container."""
+    name = (
+        f"execution round trip into a container of {_display_name(engine)}, p50, "
+        "relative to raw ZMQ inside it"
+    )
     script = (SCRIPTS / "raw_zmq.py").read_text()
     times: dict[str, list[float]] = {IPYBOX: [], RAW: []}
     async with _container(engine) as container:
@@ -131,8 +151,10 @@ async def round_trip(engine: str, blocks: int, rounds: int) -> Figure | LeftOut:
             command = [PYTHON, "-P", "-c", script, str(rounds), str(WARM_UP)]
             done = await container.exec(command, timeout=300)
             if done.exit_code:
-                told = (done.stderr or done.stdout).decode().strip().rpartition("\n")[2]
-                return LeftOut(name=name, reason=f"In the container raw_zmq.py failed: {told}")
+                message = (done.stderr or done.stdout).decode().strip().rpartition("\n")[2]
+                return SkippedFigure(
+                    name=name, reason=f"raw_zmq.py failed in the container: {message}"
+                )
             times[RAW] += json.loads(done.stdout)["times"]
     p50 = {name: median(values) * 1000 for name, values in times.items()}
     return Figure(
@@ -142,26 +164,28 @@ async def round_trip(engine: str, blocks: int, rounds: int) -> Figure | LeftOut:
     )  # fmt: skip
 
 
-def image_size() -> Figure | LeftOut:
-    """What the image adds to its base, put on a slim base."""
+def image_size() -> Figure | SkippedFigure:
+    """Measure what the image adds to its base, and report the size it has on a slim base."""
     base = base_image()
     try:
         (image_bytes, image_layers), (base_bytes, base_layers) = _inspect(IMAGE), _inspect(base)
     except subprocess.CalledProcessError:
-        return LeftOut(name=SIZE, reason=f"The base, {base}, is not there.")
+        return SkippedFigure(name=IMAGE_SIZE, reason=f"The base image {base} does not exist.")
     if image_layers[: len(base_layers)] != base_layers:
-        return LeftOut(name=SIZE, reason=f"The image does not stand on {base}.")
+        return SkippedFigure(
+            name=IMAGE_SIZE, reason=f"The image is not built on the base image {base}."
+        )
     added = (image_bytes - base_bytes) / 1e6
     return Figure(
-        name=SIZE,
+        name=IMAGE_SIZE,
         value=SLIM_BASE_MB + added, unit="MB", comparison="<=", target=250,
-        details={"added to the base, MB": added, "the base here, MB": base_bytes / 1e6,
-                 "the image here, MB": image_bytes / 1e6},
+        details={"added to the base, MB": added, "base on this machine, MB": base_bytes / 1e6,
+                 "image on this machine, MB": image_bytes / 1e6},
     )  # fmt: skip
 
 
-async def _why_not(engine: str) -> str | None:
-    """Why nothing can be measured; None where it can."""
+async def _skip_reason(engine: str) -> str | None:
+    """Return why the engine can't be measured, or None if it can."""
     try:
         await choose_backend(engine)
         _command(engine, "image", "inspect", IMAGE)
@@ -170,12 +194,16 @@ async def _why_not(engine: str) -> str | None:
     except FileNotFoundError:
         return f"The {engine} command is not on PATH."
     except subprocess.CalledProcessError:
-        mend = f"ipybox build --recipe minimal --backend {engine}"
-        return f"The image {IMAGE} is not there; make it with: {mend}"
+        command = f"ipybox build --recipe minimal --backend {engine}"
+        return f"The image {IMAGE} does not exist. Build it with: {command}"
+    try:
+        _run_bare(engine)
+    except subprocess.CalledProcessError as error:
+        return f"`{engine} run` failed: {error.stderr.strip()}"
     return None
 
 
-def _title(engine: str) -> str:
+def _display_name(engine: str) -> str:
     rootless = engine == "podman" and os.getuid() != 0
     return f"{ENGINES[engine]}, rootless" if rootless else ENGINES[engine]
 
@@ -184,7 +212,7 @@ def _container(engine: str) -> ExecutionContainer:
     return ExecutionContainer(tag=IMAGE, backend=engine)
 
 
-async def _ours_cold(engine: str) -> float:
+async def _time_cold_start(engine: str) -> float:
     start = time.perf_counter()
     async with _container(engine) as container, ExecutionClient(container.port) as client:
         result = await client.execute("print('hi')")
@@ -193,8 +221,13 @@ async def _ours_cold(engine: str) -> float:
     return taken
 
 
+def _run_bare(engine: str) -> None:
+    """Print "hi" with the image's Python in a container that only the engine's command makes."""
+    _command(engine, "run", "--rm", "--entrypoint", PYTHON, IMAGE, "-c", "print('hi')")
+
+
 def _inspect(image: str) -> tuple[int, list[str]]:
-    """Size in bytes, and layers."""
+    """Return the size of an image in bytes, and its layers."""
     (found,) = json.loads(_command("docker", "image", "inspect", image))
     return int(found["Size"]), list(found["RootFS"]["Layers"])
 

@@ -1,7 +1,7 @@
-"""Who is measured: three ways to run code in an IPython kernel.
+"""The three contenders: ways to run code in an IPython kernel.
 
-Each is a real one: ipybox on its local backend; the stock kernel gateway with its
-stock kernel, spoken to by ipybox's client; a stock kernel over ZMQ, without a gateway.
+Each one is in real use: ipybox on its local backend; the stock kernel gateway with its stock
+kernel, driven by ipybox's client; a stock kernel over ZMQ, without a gateway.
 """
 
 from __future__ import annotations
@@ -23,30 +23,36 @@ IPYBOX = "ipybox"
 STOCK = "stock gateway"
 RAW = "raw ZMQ"
 
-RUN_SECONDS = 600.0
+EXECUTION_TIMEOUT = 600.0  # seconds
 LIMITS = OutputLimits(text=256 * 1024 * 1024)
 
 
 class Kernel(Protocol):
-    """Runs code and returns what it printed."""
+    """A kernel that runs code and returns its stdout."""
 
     async def run(self, code: str) -> str: ...
 
 
 KernelOpener = Callable[[], AbstractAsyncContextManager[Kernel]]
-"""Starts a new kernel, and ends it."""
+"""Starts a new kernel, and shuts it down when the context exits."""
 
 
 class ClientKernel:
+    """A kernel behind a gateway, driven by ipybox's client."""
+
     def __init__(self, client: ExecutionClient) -> None:
         self.client = client
 
     async def run(self, code: str) -> str:
-        return (await self.client.execute(code, timeout=RUN_SECONDS)).stdout
+        return (await self.client.execute(code, timeout=EXECUTION_TIMEOUT)).stdout
 
 
 class ZmqKernel:
-    """Sends the request and reads both channels until reply and idle: no more can be left out."""
+    """A kernel driven over ZMQ.
+
+    Sends the request and reads both channels until the reply and the idle status: a client can
+    do no less.
+    """
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -69,7 +75,7 @@ class ZmqKernel:
                 elif message["content"].get("execution_state") == "idle":
                     return
 
-        async with asyncio.timeout(RUN_SECONDS):  # it may lose what it is waited for
+        async with asyncio.timeout(EXECUTION_TIMEOUT):  # ZMQ may drop the message that is awaited
             await asyncio.gather(reply(), output())
         return "".join(text)
 
@@ -83,7 +89,7 @@ async def client_kernel(port: int, token: str | None = None) -> AsyncIterator[Cl
 @asynccontextmanager
 async def zmq_kernel() -> AsyncIterator[Kernel]:
     manager = AsyncKernelManager()
-    await manager.start_kernel(stderr=subprocess.DEVNULL)  # it warns of an open TCP port
+    await manager.start_kernel(stderr=subprocess.DEVNULL)  # the kernel warns about an open TCP port
     client = manager.client()
     client.start_channels()
     try:
@@ -96,7 +102,7 @@ async def zmq_kernel() -> AsyncIterator[Kernel]:
 
 @asynccontextmanager
 async def contenders() -> AsyncIterator[dict[str, KernelOpener]]:
-    """All three, up and warm: each has had a kernel, and has ended it."""
+    """Yield all three contenders, warmed up: each has started and shut down one kernel."""
     token = secrets.token_urlsafe(32)
     async with ExecutionContainer(backend="local") as container, stock_gateway(token) as port:
         openers: dict[str, KernelOpener] = {

@@ -1,4 +1,4 @@
-"""Executions in a running kernel: one small one, and one that prints much."""
+"""Executions in a running kernel: a small one, and one with much output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STDOUT_BYTES = STDOUT_LINES * 101
 
 
 async def round_trip(rounds: int) -> Figure:
-    """p50 of one small execution: ours over raw ZMQ."""
+    """Measure the p50 of a small execution, as the ratio of ipybox to raw ZMQ."""
     times: dict[str, list[float]] = {}
     async with contenders() as openers, AsyncExitStack() as stack:
         kernels = {
@@ -29,7 +29,7 @@ async def round_trip(rounds: int) -> Figure:
                     times.setdefault(name, []).append(time.perf_counter() - start)
     p50 = {name: median(values) * 1000 for name, values in times.items()}
     return Figure(
-        name="execution round trip, p50, over raw ZMQ",
+        name="execution round trip, p50, relative to raw ZMQ",
         value=p50[IPYBOX] / p50[RAW], unit="×", comparison="<=", target=1.10,
         contenders=p50, contender_unit="ms",
         panel=Panel(title="Round trip of a small execution", best="lower"),
@@ -37,7 +37,7 @@ async def round_trip(rounds: int) -> Figure:
 
 
 async def stdout(rounds: int) -> tuple[Figure, Figure]:
-    """20 MB of numbered lines: how much arrives, and how fast beside raw ZMQ."""
+    """Print 20 MB of numbered lines: how much arrives, and at what rate relative to raw ZMQ."""
     code = f"for i in range({STDOUT_LINES}): print(f'{{i:0100d}}')"
     expected = "".join(f"{number:0100d}\n" for number in range(STDOUT_LINES))
     arrived: dict[str, list[float]] = {}
@@ -50,7 +50,7 @@ async def stdout(rounds: int) -> tuple[Figure, Figure]:
                     text = await kernel.run(code)
                     taken = time.perf_counter() - start
                 arrived.setdefault(name, []).append(len(text) / STDOUT_BYTES)
-                # Ours and raw ZMQ's count where they are whole; the stock gateway's never are.
+                # ipybox and raw ZMQ count only when complete; the stock gateway never is.
                 if text == expected or name == STOCK:
                     rates.setdefault(name, []).append(len(text) / taken / 1e6)
     least = {name: min(shares) for name, shares in arrived.items()}
@@ -61,12 +61,12 @@ async def stdout(rounds: int) -> tuple[Figure, Figure]:
         contenders=least,
     )  # fmt: skip
     fast = Figure(
-        name="20 MB of stdout, rate over raw ZMQ's",
+        name="20 MB of stdout, rate relative to raw ZMQ",
         value=rate[IPYBOX] / rate[RAW] if rate[RAW] else 0.0, unit="×",
         comparison=">=", target=0.8,
         contenders=rate, contender_unit="MB/s",
         panel=Panel(
-            title="Rate of 20 MB of stdout", best="higher",
+            title="Rate of printing 20 MB to stdout", best="higher",
             notes={name: f"{share:.0%} arrives" for name, share in least.items() if share < 1},
         ),
     )  # fmt: skip

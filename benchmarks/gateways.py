@@ -1,4 +1,4 @@
-"""The two gateways, started as processes of their own, and the moments when they are up."""
+"""The two gateways, each started as its own process, and waits until they are ready."""
 
 from __future__ import annotations
 
@@ -15,33 +15,39 @@ from dataclasses import dataclass
 
 import httpx
 
-POLL_SECONDS = 0.002
-START_SECONDS = 120.0
-STOP_SECONDS = 5.0
+# Seconds.
+POLL_INTERVAL = 0.002
+START_TIMEOUT = 120.0
+STOP_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeGateway:
-    """Ours, without a backend around it."""
+    """A running gateway of ipybox's runtime, without a backend.
+
+    Attributes:
+        port: Port on 127.0.0.1.
+        token: Token that the gateway requires.
+    """
 
     port: int
     token: str
 
-    async def until_it_forks(self) -> None:
-        """Returns once its fork server takes orders. The gateway must answer already."""
+    async def wait_for_fork_server(self) -> None:
+        """Wait until the fork server accepts requests. The gateway must already be answering."""
         headers = {"Authorization": f"token {self.token}"}
         url = f"http://127.0.0.1:{self.port}/ipybox/v1/status"
         async with (
-            asyncio.timeout(START_SECONDS),
+            asyncio.timeout(START_TIMEOUT),
             httpx.AsyncClient(headers=headers, trust_env=False) as http,
         ):
             while not (await http.get(url)).json()["fork_server_ready"]:
-                await asyncio.sleep(POLL_SECONDS)
+                await asyncio.sleep(POLL_INTERVAL)
 
 
 @asynccontextmanager
 async def runtime_gateway() -> AsyncIterator[RuntimeGateway]:
-    """The runtime, as a backend starts it; yields when it answers."""
+    """Start the runtime as a backend does, and yield its gateway once it answers."""
     token = secrets.token_urlsafe(32)
     with tempfile.TemporaryDirectory(prefix="b-") as folder:
         process = await asyncio.create_subprocess_exec(
@@ -53,7 +59,7 @@ async def runtime_gateway() -> AsyncIterator[RuntimeGateway]:
         try:
             process.stdin.write(json.dumps({"token": token}).encode() + b"\n")
             port = json.loads(await process.stdout.readline())["port"]
-            await until_it_answers(port)
+            await wait_until_answering(port)
             yield RuntimeGateway(port=port, token=token)
         finally:
             process.stdin.close()
@@ -62,7 +68,7 @@ async def runtime_gateway() -> AsyncIterator[RuntimeGateway]:
 
 @asynccontextmanager
 async def stock_gateway(token: str) -> AsyncIterator[int]:
-    """The stock gateway, as its own command starts it; yields its port when it answers."""
+    """Start the stock gateway as its own command does, and yield its port once it answers."""
     port = _free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "kernel_gateway", "--ip=127.0.0.1", f"--port={port}",
@@ -70,31 +76,34 @@ async def stock_gateway(token: str) -> AsyncIterator[int]:
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        await until_it_answers(port)
+        await wait_until_answering(port)
         yield port
     finally:
         process.terminate()
         try:
-            async with asyncio.timeout(STOP_SECONDS):
+            async with asyncio.timeout(STOP_TIMEOUT):
                 await process.wait()
-        except TimeoutError:  # a SIGTERM that comes just as it has come up is lost to it
+        except TimeoutError:  # the gateway loses a SIGTERM that arrives just after its start
             process.kill()
             await process.wait()
 
 
-async def until_it_answers(port: int) -> None:
-    """Returns once the gateway answers HTTP; asks every few milliseconds. TimeoutError where it
-    does not within START_SECONDS."""
-    async with asyncio.timeout(START_SECONDS):
-        await _until_it_answers(port)
+async def wait_until_answering(port: int) -> None:
+    """Wait until the gateway answers HTTP, polling every POLL_INTERVAL.
+
+    Raises:
+        TimeoutError: The gateway did not answer within START_TIMEOUT.
+    """
+    async with asyncio.timeout(START_TIMEOUT):
+        await _poll_until_answering(port)
 
 
-async def _until_it_answers(port: int) -> None:
+async def _poll_until_answering(port: int) -> None:
     while True:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(POLL_INTERVAL)
             continue
         writer.write(b"GET /api HTTP/1.0\r\n\r\n")
         answer = await reader.readline()

@@ -1,5 +1,7 @@
-"""Other libraries that run code in containers: each in a virtual environment of its own,
-with an image of its own on the base that ours stand on, driven by a script of its own.
+"""Other libraries that run code in containers, to compare with.
+
+Each one has its own virtual environment, its own image on the same base as ipybox's images, and
+its own script in ``peer_scripts``.
 """
 
 from __future__ import annotations
@@ -19,14 +21,15 @@ from ipybox.spec.image import DEFAULT_BASE
 
 CACHE = Path.home() / ".cache" / "ipybox-benchmarks"
 SCRIPTS = Path(__file__).parent / "peer_scripts"
-INSTALL_SECONDS = 900
-ROUND_SECONDS = 120
+# Seconds.
+INSTALL_TIMEOUT = 900
+ROUND_TIMEOUT = 120
 
 OLD_IPYBOX = "ipybox 0.6.7"
 LLM_SANDBOX = "llm-sandbox 0.3.46"
 
-# Its own Dockerfile without what takes no part in a start (Node.js, the firewall's tools),
-# and with uv from the package index in place of an image that holds it.
+# The Dockerfile of ipybox 0.6.7, without what plays no part in a start (Node.js, the firewall
+# tools), and with uv from the package index instead of from another image.
 OLD_IPYBOX_DOCKERFILE = """\
 FROM {base}
 ENV HOME=/home/appuser
@@ -45,7 +48,7 @@ WORKDIR /app
 CMD ["/bin/bash", "-c", "source ${{HOME}}/.venv/bin/activate && ${{HOME}}/server.sh"]
 """
 
-# As a stock image of Python is: "python" is on PATH, and runs where no command is given.
+# Like a stock Python image: "python" is on PATH and is the default command.
 LLM_SANDBOX_DOCKERFILE = """\
 FROM {base}
 RUN command -v python || ln -s "$(command -v python3)" /usr/local/bin/python
@@ -54,17 +57,27 @@ CMD ["python3"]
 
 
 def base_image() -> str:
-    """What ipybox builds its images on."""
+    """Return the base image of ipybox's images."""
     return os.environ.get(BASE_VARIABLE) or DEFAULT_BASE
 
 
 class PeerError(Exception):
-    """Why a peer could not be measured."""
+    """A peer could not be measured; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """``context`` copies what its image needs from its installed package into a folder."""
+    """Another library to compare with.
+
+    Attributes:
+        name: Name and version to display.
+        requirement: Requirement specifier that pip installs.
+        image: Name of the image to build.
+        script: File in ``peer_scripts`` that measures the library.
+        dockerfile: Dockerfile of the image; ``{base}`` stands for the base image.
+        context: Copies what the image needs from the library's environment (first argument)
+            into the build folder (second argument); None if the image needs nothing.
+    """
 
     name: str
     requirement: str
@@ -82,34 +95,49 @@ class Peer:
         return self.folder / "bin" / "python"
 
     @property
-    def is_there(self) -> bool:
-        """Whether environment and image were made before, in full."""
-        return self._installed and self._image_is_there
+    def is_ready(self) -> bool:
+        """Whether both the environment and the image exist, completely."""
+        return self._installed and self._image_exists
 
-    def make(self) -> None:
-        """Installs it, and builds its image. PeerError where that fails."""
+    def prepare(self) -> None:
+        """Install the library and build its image.
+
+        Raises:
+            PeerError: The installation or the build failed.
+        """
         self._install()
         self._build()
 
     def cold_starts(self, rounds: int) -> list[float]:
-        """Seconds, each from nothing to a first result. PeerError where it can't be measured."""
+        """Measure cold starts, after one warm-up round.
+
+        Args:
+            rounds: Number of cold starts to measure.
+
+        Returns:
+            Seconds from no container to a first result, one value per round.
+
+        Raises:
+            PeerError: The script failed or timed out.
+        """
         try:
             command = [self.python, "-I", SCRIPTS / self.script, self.image, str(rounds)]
-            told = _run(command, timeout=(1 + rounds) * ROUND_SECONDS)
+            output = _run(command, timeout=(1 + rounds) * ROUND_TIMEOUT)
         finally:
             self._remove_containers()
-        return [float(seconds) for seconds in json.loads(told.splitlines()[-1])["cold"]]
+        return [float(seconds) for seconds in json.loads(output.splitlines()[-1])["cold"]]
 
     @property
-    def _mark(self) -> Path:
+    def _installed_marker(self) -> Path:
         return self.folder / "installed.txt"
 
     @property
     def _installed(self) -> bool:
-        return self._mark.is_file() and self._mark.read_text() == self.requirement
+        marker = self._installed_marker
+        return marker.is_file() and marker.read_text() == self.requirement
 
     @property
-    def _image_is_there(self) -> bool:
+    def _image_exists(self) -> bool:
         command = ["docker", "image", "inspect", self.image]
         return subprocess.run(command, capture_output=True).returncode == 0
 
@@ -117,36 +145,37 @@ class Peer:
         if self._installed:
             return
         CACHE.mkdir(parents=True, exist_ok=True)
-        _run([sys.executable, "-m", "venv", "--clear", self.folder], timeout=INSTALL_SECONDS)
+        _run([sys.executable, "-m", "venv", "--clear", self.folder], timeout=INSTALL_TIMEOUT)
         pip = [self.python, "-m", "pip", "install", "--quiet", self.requirement]
-        _run(pip, timeout=INSTALL_SECONDS)
-        self._mark.write_text(self.requirement)
+        _run(pip, timeout=INSTALL_TIMEOUT)
+        self._installed_marker.write_text(self.requirement)
 
     def _build(self) -> None:
-        """The engine's build cache makes it short where nothing has changed."""
+        """Build the image. The engine's build cache makes this fast if nothing has changed."""
         with tempfile.TemporaryDirectory(prefix="b-") as folder:
             Path(folder, "Dockerfile").write_text(self.dockerfile.format(base=base_image()))
             if self.context is not None:
                 self.context(self.folder, Path(folder))
             build = ["docker", "build", "--force-rm", "--tag", self.image, folder]
-            _run(build, timeout=INSTALL_SECONDS)
+            _run(build, timeout=INSTALL_TIMEOUT)
 
     def _remove_containers(self) -> None:
-        """Those that a script has left behind, which failed: no other has this image."""
+        """Remove containers that a failed script left behind. Nothing else uses this image."""
         listed = ["docker", "ps", "--all", "--quiet", "--filter", f"ancestor={self.image}"]
         for container in _run(listed, timeout=60).split():
             subprocess.run(["docker", "rm", "--force", container], capture_output=True)
 
 
 def _old_ipybox_context(environment: Path, folder: Path) -> None:
-    """As its own ``ipybox build`` does it, with its default dependencies: none."""
+    """Make the build context that ``ipybox build`` of 0.6.7 makes, without any dependencies."""
     package = next(environment.glob("lib/python*/site-packages/ipybox"))
     defaults = package / "config" / "default"
     project = (defaults / "pyproject.toml").read_text()
     (folder / "pyproject.toml").write_text(project.format(dependencies=""))
     (folder / "ipybox").mkdir()
     for part in ("mcp", "resource"):
-        ignored = shutil.ignore_patterns("__pycache__")  # it would change with each import
+        # Byte-code changes with each import, which would defeat the engine's build cache.
+        ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(package / part, folder / "ipybox" / part, ignore=ignored)
     shutil.copy(defaults / ".python-version", folder)
     shutil.copy(package / "modinfo.py", folder / "ipybox")
@@ -154,7 +183,12 @@ def _old_ipybox_context(environment: Path, folder: Path) -> None:
 
 
 def _run(command: Sequence[object], *, timeout: float) -> str:
-    """What the command printed. PeerError with the last line of its errors where it fails."""
+    """Run a command and return its stdout.
+
+    Raises:
+        PeerError: The command can't be started, timed out or failed. After a failure the message
+            holds the last line that the command printed.
+    """
     argv = [str(part) for part in command]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout)

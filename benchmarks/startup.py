@@ -1,4 +1,4 @@
-"""Starts: of a gateway, and of a program that imports the library."""
+"""Start-up times: of a gateway, and of ``import ipybox``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from benchmarks.gateways import runtime_gateway, stock_gateway
 
 
 async def gateway_ready(rounds: int) -> Figure:
-    """Until a first kernel can be had: ours also has its fork server to wait for."""
+    """Measure a gateway's start until it can start a first kernel.
+
+    For ipybox this includes the start of the fork server.
+    """
     _compile(ipybox_runtime)
     answers: list[float] = []
     times: dict[str, list[float]] = {IPYBOX: [], STOCK: []}
@@ -26,23 +29,23 @@ async def gateway_ready(rounds: int) -> Figure:
         start = time.perf_counter()
         async with runtime_gateway() as gateway:
             answers.append(time.perf_counter() - start)
-            await gateway.until_it_forks()
+            await gateway.wait_for_fork_server()
             times[IPYBOX].append(time.perf_counter() - start)
         start = time.perf_counter()
         async with stock_gateway(secrets.token_urlsafe(32)):
             times[STOCK].append(time.perf_counter() - start)
     medians = {name: median(values) for name, values in times.items()}
     return Figure(
-        name="gateway and fork server ready, over the stock gateway",
+        name="gateway and fork server ready, relative to the stock gateway",
         value=medians[IPYBOX] / medians[STOCK], unit="×", comparison="<=", target=0.35,
         contenders=medians, contender_unit="s",
         details={"ipybox, gateway alone, s": median(answers)},
-        panel=Panel(title="Gateway, until it is ready for a first kernel", best="lower"),
+        panel=Panel(title="Gateway start, to ready for a first kernel", best="lower"),
     )  # fmt: skip
 
 
 def import_time(rounds: int) -> Figure:
-    """What ``import ipybox`` takes beyond ``import asyncio``."""
+    """Measure how much longer ``import ipybox`` takes than ``import asyncio``."""
     _compile(ipybox)
     times: dict[str, list[float]] = {"asyncio": [], "ipybox": []}
     for _ in range(rounds):
@@ -52,12 +55,12 @@ def import_time(rounds: int) -> Figure:
             times[name].append(time.perf_counter() - start)
     medians = {name: median(values) for name, values in times.items()}
     return Figure(
-        name="import ipybox, beyond import asyncio",
+        name="import ipybox, in addition to import asyncio",
         value=medians["ipybox"] - medians["asyncio"], unit="s", comparison="<=", target=0.15,
         details={f"import {name}, s": value for name, value in medians.items()},
     )  # fmt: skip
 
 
 def _compile(package: ModuleType) -> None:
-    """Leaves it as an installer does: with byte-code."""
+    """Compile the package to byte-code, as an installer does."""
     subprocess.run([sys.executable, "-m", "compileall", "-q", *package.__path__], check=True)

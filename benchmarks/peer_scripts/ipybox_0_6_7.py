@@ -1,11 +1,11 @@
-"""Runs in an environment with ipybox 0.6.7: its cold start to the first result.
+"""Measure the cold start of ipybox 0.6.7 to its first result, in an environment that has it.
 
-``python ipybox_0_6_7.py IMAGE ROUNDS`` prints ``{"cold": [seconds, …]}``; one round more
-comes before them, and is not counted.
+``python ipybox_0_6_7.py IMAGE ROUNDS`` prints ``{"cold": [seconds, …]}``. One additional
+warm-up round runs first and is not counted.
 """
 
 # mypy: ignore-errors
-# The ipybox that it imports is not the one of this repository.
+# This script imports ipybox 0.6.7, not the ipybox of this repository.
 
 import asyncio
 import json

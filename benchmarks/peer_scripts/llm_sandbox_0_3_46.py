@@ -1,13 +1,15 @@
-"""Runs in an environment with llm-sandbox 0.3.46: its cold start to the first result.
+"""Measure the cold start of llm-sandbox 0.3.46 to its first result, in an environment that has it.
 
-``python llm_sandbox_0_3_46.py IMAGE ROUNDS`` prints ``{"cold": [seconds, …]}``; one round
-more comes before them, and is not counted. It is measured as it is fastest: without the
-virtual environment that it makes in a new container, and the pip that it fetches there,
-unless it is told not to; and without a terminal, which an engine can't always give.
+``python llm_sandbox_0_3_46.py IMAGE ROUNDS`` prints ``{"cold": [seconds, …]}``. One additional
+warm-up round runs first and is not counted.
+
+llm-sandbox is measured in its fastest configuration. By default it creates a virtual
+environment in each new container and downloads pip into it; both are disabled here. So is the
+terminal, which an engine can't always provide.
 """
 
 # mypy: ignore-errors
-# What it imports is not installed beside this repository.
+# llm-sandbox is not installed in the environment of this repository.
 
 import json
 import sys
@@ -15,8 +17,8 @@ import time
 
 from llm_sandbox import SandboxSession
 
-# An open standard input keeps Python running without a terminal. The signal makes the
-# container's end short, which is not measured.
+# An open standard input keeps Python running without a terminal. The stop signal shortens the
+# container's shutdown, which is not measured.
 RUNTIME = {"tty": False, "stdin_open": True, "stop_signal": "SIGKILL"}
 
 

@@ -1,6 +1,7 @@
-"""Runs in a container of ours: small executions of a stock kernel, over ZMQ, without a gateway.
+"""Measure small executions of a stock kernel over ZMQ, without a gateway, in a container.
 
-``python raw_zmq.py ROUNDS WARM_UP`` prints ``{"times": [seconds, …]}``.
+``python raw_zmq.py ROUNDS WARM_UP`` prints ``{"times": [seconds, …]}``, without the
+first WARM_UP executions.
 """
 
 import json
@@ -13,21 +14,21 @@ from jupyter_client.manager import KernelManager
 
 
 def run(client: Any, code: str) -> None:
-    """As the contender of the host does it: until both the reply and the kernel's idle are read."""
+    """Execute code until both reply and idle status are read, like the contender on the host."""
     msg_id = client.execute(code, store_history=True, allow_stdin=False)
     while client.get_shell_msg(timeout=60)["parent_header"].get("msg_id") != msg_id:
         pass
     while True:
         message = client.get_iopub_msg(timeout=60)
-        ours = message["parent_header"].get("msg_id") == msg_id
-        if ours and message["content"].get("execution_state") == "idle":
+        is_own = message["parent_header"].get("msg_id") == msg_id
+        if is_own and message["content"].get("execution_state") == "idle":
             return
 
 
 def main() -> None:
     rounds, warm_up = int(sys.argv[1]), int(sys.argv[2])
     manager = KernelManager()
-    manager.start_kernel(stderr=subprocess.DEVNULL)  # it warns of an open TCP port
+    manager.start_kernel(stderr=subprocess.DEVNULL)  # the kernel warns about an open TCP port
     client = manager.blocking_client()
     client.start_channels()
     try:
