@@ -28,12 +28,12 @@ from ipybox.errors import (
 )
 from ipybox.gateway.versions import VERSION as _VERSION
 from ipybox.kernel.execution import Execution
-from ipybox.outputs.limits import OutputLimits, Truncation
+from ipybox.outputs.limits import OutputLimits
 from ipybox.outputs.result import ExecutionResult, Output
 from ipybox.session import session
 from ipybox.spec.container import Bind
 from ipybox.spec.resources import Port, Resources
-from ipybox.spec.status import Guarantees
+from ipybox.spec.status import Guarantees, Truncation
 
 __all__ = [  # noqa: RUF022  # in groups, for the reader
     # Run code

@@ -3,6 +3,9 @@
 Backends that talk to a container engine's API build on :mod:`ipybox.engine` as well.
 """
 
+import typing as _typing
+
+from ipybox import _moved
 from ipybox._async import shielded
 from ipybox.backend import Backend, BackendDescriptor, ByteStream, Capability, Container
 from ipybox.engine.backend import EngineBackend
@@ -17,7 +20,7 @@ from ipybox.events import Event
 from ipybox.image.build_context import pack
 from ipybox.outputs.handler import OutputHandler
 from ipybox.plugins.hookspecs import hookimpl
-from ipybox.runtime.guarantees import judge
+from ipybox.runtime.guarantees import assess_guarantees
 from ipybox.runtime.labels import (
     CONTAINER_LABEL,
     LEASE_LABEL,
@@ -56,6 +59,7 @@ from ipybox.spec.status import (
     Finding,
     Probe,
     Stats,
+    Truncation,
     bind_concern,
 )
 
@@ -105,6 +109,8 @@ __all__ = [
     "Stats",
     "Streams",
     "Surroundings",
+    "Truncation",
+    "assess_guarantees",
     "at_host",
     "bind_concern",
     "check_port_free",
@@ -112,7 +118,6 @@ __all__ = [
     "exit_status",
     "hookimpl",
     "is_abandoned",
-    "judge",
     "labels_for",
     "log_lines",
     "not_built",
@@ -131,3 +136,6 @@ __all__ = [
     "until_gone",
     "usage_inside",
 ]
+
+if not _typing.TYPE_CHECKING:  # type checkers report the old names as missing
+    __getattr__ = _moved.moved_names(__name__, {"judge": "ipybox.authoring.assess_guarantees"})

@@ -1,4 +1,4 @@
-"""What the library tells those who observe it (hook ``ipybox_event``)."""
+"""Events that the library reports to plugins through the hook ``ipybox_event``."""
 
 from __future__ import annotations
 
@@ -21,9 +21,18 @@ EventName = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened. ``time`` is monotonic, in seconds; no field holds a secret."""
+    """Something that happened to an image, a container, a kernel or an execution.
+
+    No field holds a secret.
+
+    Attributes:
+        name: What happened.
+        subject: Name of the image or container, or id of the kernel.
+        data: Details, which depend on ``name``.
+        time: When it happened: seconds of the monotonic clock.
+    """
 
     name: EventName
-    subject: str  # the container's or the kernel's id, or the image's name
+    subject: str
     data: Mapping[str, object] = field(default_factory=dict)
     time: float = field(default_factory=time.monotonic)

@@ -1,4 +1,4 @@
-"""Checks of arguments: each raises InvalidArgumentError, before anything is started."""
+"""Checks of arguments, made before anything is started."""
 
 from __future__ import annotations
 
@@ -10,8 +10,22 @@ from ipybox.errors import InvalidArgumentError
 KERNEL_ID = re.compile(r"[a-zA-Z0-9-]{1,64}")
 
 
+def describe(value: object) -> str:
+    """Return the type and value of an argument for an error message, as in ``int: 7``."""
+    return f"{type(value).__name__}: {value!r}"
+
+
 def is_valid_unicode(value: str) -> bool:
-    """Whether it is Unicode text: a lone surrogate can be handed to no other process."""
+    """Return whether a str can be encoded as UTF-8.
+
+    A str with a lone surrogate cannot, and so cannot be passed to another process.
+
+    Args:
+        value: The str to check.
+
+    Returns:
+        Whether ``value`` holds no lone surrogates.
+    """
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -20,94 +34,173 @@ def is_valid_unicode(value: str) -> bool:
 
 
 def check_port(port: object, name: str = "port") -> None:
-    """Raises InvalidArgumentError unless ``port`` is a port number."""
+    """Check that an argument is a port number.
+
+    Args:
+        port: The argument.
+        name: Name of the argument, for the error message.
+
+    Raises:
+        InvalidArgumentError: If ``port`` is not an int from 1 to 65535.
+    """
     if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
-        raise InvalidArgumentError(f"{name} is {port!r}; it must be a number from 1 to 65535.")
+        raise InvalidArgumentError(f"{name} must be an int from 1 to 65535, got {describe(port)}.")
 
 
 def check_timeout(name: str, seconds: object) -> None:
-    """Raises InvalidArgumentError unless ``seconds`` is a positive number."""
+    """Check that an argument is a duration.
+
+    Args:
+        name: Name of the argument, for the error message.
+        seconds: The argument.
+
+    Raises:
+        InvalidArgumentError: If ``seconds`` is not a number above 0.
+    """
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-        raise InvalidArgumentError(f"{name} is {seconds!r}; it must be above 0 seconds.")
+        raise InvalidArgumentError(
+            f"{name} must be a number of seconds above 0, got {describe(seconds)}."
+        )
 
 
 def check_execution_timeout(timeout: object) -> None:
-    """Raises InvalidArgumentError unless it is None (no limit) or above 0 seconds."""
+    """Check the timeout of an execution.
+
+    Args:
+        timeout: Seconds, or None for no limit.
+
+    Raises:
+        InvalidArgumentError: If ``timeout`` is neither None nor a number above 0.
+    """
     if timeout is not None:
         check_timeout("timeout", timeout)
 
 
 def check_token(token: object) -> None:
-    """Raises InvalidArgumentError unless it is None or can stand in an HTTP header."""
+    """Check that a token can be sent in an HTTP header.
+
+    Args:
+        token: The token, or None for a gateway that needs none.
+
+    Raises:
+        InvalidArgumentError: If ``token`` is neither None nor a str of printable ASCII without
+            spaces. The message does not show the token.
+    """
     if token is None:
         return
-    # The value is not shown: it is a secret.
+    # The messages name the type only: the value is a secret.
     if not isinstance(token, str):
-        raise InvalidArgumentError(f"token is a {type(token).__name__}; it must be a str.")
+        raise InvalidArgumentError(f"token must be a str, got {type(token).__name__}.")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise InvalidArgumentError("token holds other characters than printable ASCII.")
+        raise InvalidArgumentError(
+            "token must be printable ASCII without spaces, got other characters."
+        )
 
 
 def check_kernel_id(kernel_id: object) -> None:
-    """Raises InvalidArgumentError unless it is None or can be a kernel's id."""
-    # It becomes part of a URL: nothing but what an id is made of is let through.
+    """Check that an argument can be the id of a kernel.
+
+    Args:
+        kernel_id: The id, or None for a new kernel.
+
+    Raises:
+        InvalidArgumentError: If ``kernel_id`` is neither None nor a str of 1 to 64 ASCII letters,
+            digits and ``-``.
+    """
+    # The id becomes part of a URL, so only the characters of an id may pass.
     if kernel_id is not None and not (
         isinstance(kernel_id, str) and KERNEL_ID.fullmatch(kernel_id)
     ):
         raise InvalidArgumentError(
-            f"kernel_id is {kernel_id!r}; it must be letters, digits and '-'."
+            "kernel_id must be a str of 1 to 64 letters, digits and '-', "
+            f"got {describe(kernel_id)}."
         )
 
 
 def check_env(env: Mapping[str, str]) -> None:
-    """Raises InvalidArgumentError unless it maps names to values, as a process has them."""
+    """Check that a mapping can be the environment of a process.
+
+    Args:
+        env: Names of environment variables mapped to their values.
+
+    Raises:
+        InvalidArgumentError: If ``env`` is not a mapping of str to str; if a name is empty or
+            contains ``=``; if a name or value contains NUL or is not valid Unicode. The message
+            does not show values.
+    """
     if not isinstance(env, Mapping):
-        raise InvalidArgumentError(f"env is a {type(env).__name__}; it must map names to values.")
+        raise InvalidArgumentError(
+            f"env must be a mapping of names to values, got {type(env).__name__}."
+        )
     for name, value in env.items():
         valid = isinstance(name, str) and is_valid_unicode(name) and name != ""
         if not valid or "=" in name or "\0" in name:
             raise InvalidArgumentError(
-                f"environment name {name!r}: it must be a text without '=' and NUL, and not empty."
+                "The name of an environment variable must be a non-empty str of valid Unicode "
+                f"without '=' and NUL, got {describe(name)}."
             )
-        # The value is not shown: it may be a secret.
+        # The messages do not show the value: it may be a secret.
         if not isinstance(value, str):
             raise InvalidArgumentError(
-                f"environment variable {name!r} has a {type(value).__name__}; it must be a str."
+                f"The environment variable {name!r} must be a str, got {type(value).__name__}."
             )
         if not is_valid_unicode(value):
             raise InvalidArgumentError(
-                f"environment variable {name!r} has a value that is no Unicode text."
+                f"The environment variable {name!r} must be valid Unicode, got a lone surrogate."
             )
         if "\0" in value:
-            raise InvalidArgumentError(f"environment variable {name!r} has a NUL in its value.")
+            raise InvalidArgumentError(
+                f"The environment variable {name!r} must not contain a NUL character."
+            )
 
 
 def check_command(argv: Sequence[str]) -> None:
-    """Raises InvalidArgumentError unless it is a program and its arguments."""
+    """Check that a sequence can be a program and its arguments.
+
+    Args:
+        argv: The program, followed by its arguments.
+
+    Raises:
+        InvalidArgumentError: If ``argv`` is not a sequence of str, or is a single str; if it is
+            empty or its first item is; if an item contains NUL or is not valid Unicode.
+    """
     if isinstance(argv, str | bytes) or not isinstance(argv, Sequence):
         raise InvalidArgumentError(
-            f"argv is a {type(argv).__name__}; it must be a list of texts, as in ['ls', '-l']. "
-            "For a line of the shell: ['sh', '-c', 'ls -l | wc']."
+            f"argv must be a list of str, such as ['ls', '-l'], got {type(argv).__name__}. "
+            "To run a shell command line, pass ['sh', '-c', 'ls -l | wc']."
         )
     if not argv:
-        raise InvalidArgumentError("argv is empty; it must begin with a program.")
+        raise InvalidArgumentError("argv must start with a program, got an empty list.")
     for number, item in enumerate(argv):
         if not isinstance(item, str) or not is_valid_unicode(item) or "\0" in item:
             raise InvalidArgumentError(
-                f"argv[{number}] is {item!r}; it must be a text without a NUL character."
+                f"argv[{number}] must be a str of valid Unicode without NUL characters, "
+                f"got {describe(item)}."
             )
     if not argv[0]:
-        raise InvalidArgumentError("argv[0] is empty; it must name a program.")
+        raise InvalidArgumentError("argv[0] must name a program, got an empty str.")
 
 
 def check_exec(
     argv: Sequence[str], stdin: object, env: Mapping[str, str] | None, timeout: object
 ) -> None:
-    """The same for what a command is given besides."""
+    """Check the arguments of a command that runs in a container.
+
+    Args:
+        argv: The program, followed by its arguments.
+        stdin: Bytes for the standard input of the command.
+        env: Environment variables that the command gets in addition, or None.
+        timeout: Seconds that the command may take.
+
+    Raises:
+        InvalidArgumentError: If :func:`check_command` refuses ``argv``, :func:`check_env`
+            refuses ``env`` or :func:`check_timeout` refuses ``timeout``; if ``stdin`` is not
+            bytes-like (bytes, bytearray or memoryview).
+    """
     check_command(argv)
     if not isinstance(stdin, bytes | bytearray | memoryview):
         raise InvalidArgumentError(
-            f"stdin is a {type(stdin).__name__}; it must be bytes. Encode a text first."
+            f"stdin must be bytes, got {type(stdin).__name__}. Encode a str first."
         )
     if env is not None:
         check_env(env)

@@ -23,7 +23,7 @@ from ipybox.errors import (
     GuaranteeError,
     UnsupportedError,
 )
-from ipybox.runtime.guarantees import judge
+from ipybox.runtime.guarantees import assess_guarantees
 from ipybox.runtime.labels import OWNER_LABEL, Owner
 from ipybox.runtime.launch import config_line, log_lines, probe_of, start_failed
 from ipybox.runtime.ports import LOOPBACK
@@ -57,7 +57,7 @@ class EngineContainer(Container):
         self._end: asyncio.Task[ExitStatus] | None = None
         self._ports: dict[int, int] = {}
         self._killed = False
-        self._guarantees = judge(spec, None, "container")
+        self._guarantees = assess_guarantees(spec, None, "container")
 
     @property
     def id(self) -> str:
@@ -86,7 +86,7 @@ class EngineContainer(Container):
                 attachment = await self._start()
                 # What it measures and where it is found are known while it still imports.
                 bound, _ = await asyncio.gather(attachment.event("bound"), self._find_ports())
-                self._guarantees = judge(
+                self._guarantees = assess_guarantees(
                     spec, probe_of(bound), "container", self._engine.limits_remedy
                 )
                 if spec.strict and self._guarantees.unmet:
@@ -194,7 +194,9 @@ class EngineContainer(Container):
         result = await self.exec([PYTHON, "-c", PROBE_SCRIPT])
         with suppress(ValueError):
             probe = probe_of({"probe": json.loads(result.stdout)})
-            self._guarantees = judge(self.spec, probe, "container", self._engine.limits_remedy)
+            self._guarantees = assess_guarantees(
+                self.spec, probe, "container", self._engine.limits_remedy
+            )
 
     @property
     def _running(self) -> Ref:

@@ -14,7 +14,7 @@ from ipybox.backend import ByteStream
 from ipybox.engine.base import Engine, Lane, Ref, Streams
 from ipybox.errors import BackendError, EngineTimeoutError
 from ipybox.spec.paths import PYTHON
-from ipybox.spec.status import ExecResult
+from ipybox.spec.status import ExecResult, Truncation
 
 EXEC_VARIABLE = "IPYBOX_EXEC"
 NOT_STARTED = (126, 127)
@@ -177,7 +177,10 @@ async def run_command(
         reason = said.decode(errors="replace").strip()
         raise BackendError(f"The command {argv[0]!r} could not be started: {reason}")
     return ExecResult(
-        exit_code=code, stdout=bytes(kept["stdout"]), stderr=bytes(kept["stderr"]), truncated=cut
+        exit_code=code,
+        stdout=bytes(kept["stdout"]),
+        stderr=bytes(kept["stderr"]),
+        truncated=Truncation(text=cut),
     )
 
 

@@ -1,1 +1,27 @@
-"""What goes into a container image, and how an image is found."""
+"""How an image is made: Dockerfile, build context, and the resolution of an image name."""
+
+import typing as _typing
+
+from ipybox import _moved
+
+if not _typing.TYPE_CHECKING:  # type checkers report the old names as missing
+    __getattr__ = _moved.moved_names(
+        __name__,
+        {
+            name: f"ipybox.spec.image.{name}"
+            for name in (
+                "BuildContext",
+                "BuildEvent",
+                "DEFAULT_BASE",
+                "DEFAULT_USER_ID",
+                "HASH_LABEL",
+                "ImageInfo",
+                "ImageRecipe",
+                "PROTOCOL_LABEL",
+                "RECIPE_LABEL",
+                "RUNTIME_LABEL",
+                "check_image_name",
+                "split_name",
+            )
+        },
+    )

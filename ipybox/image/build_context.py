@@ -1,4 +1,4 @@
-"""What an engine builds a recipe's image from: pure but for reading the runtime's source."""
+"""The build context of a recipe. Pure, except that it reads the runtime's source files."""
 
 from __future__ import annotations
 
@@ -30,35 +30,51 @@ from ipybox.spec.image import (
 
 RUNTIME = "ipybox_runtime"
 BASE_VARIABLE = "IPYBOX_BASE_IMAGE"
-"""Stands in for the default base, where that can't be pulled."""
+"""Environment variable with the image to use in place of the default base."""
 HASH_CHARS = 12
-OWN_REQUIREMENT = re.compile(r"""^(?P<name>.+?)\s*;\s*extra\s*==\s*['"]local['"]$""")
+LOCAL_REQUIREMENT = re.compile(r"""^(?P<name>.+?)\s*;\s*extra\s*==\s*['"]local['"]$""")
 ENTRY_POINTS = f"""[jupyter_client.kernel_provisioners]
 ipybox = {RUNTIME}.gateway.provisioner:RuntimeProvisioner
 """
 
 
 def build_context(recipe: ImageRecipe, *, tags: Sequence[str] | None = None) -> BuildContext:
-    """The context of an image with these names (None: those that the recipe claims).
+    """Return the build context of a recipe. Equal recipes give equal contexts, byte for byte.
 
-    The same recipe gives the same bytes. Raises InvalidArgumentError for what can't be
-    in an image.
+    Besides its own names, the image gets each of them with a hash of the content as the tag.
+
+    Args:
+        recipe: The recipe.
+        tags: Names of the image; None for those that the recipe claims.
+
+    Returns:
+        The context.
+
+    Raises:
+        InvalidArgumentError: If there are no names, or one is not a valid image name or has a
+            digest; if an environment variable of the recipe contains a line break; if
+            ``IPYBOX_BASE_IMAGE`` is needed and is not a valid image name.
+        BackendError: If the runtime's source is not installed.
     """
     names = tuple(recipe.tags if tags is None else tags)
     if not names:
-        raise InvalidArgumentError(f"the recipe {recipe.name!r} claims no tag; give one.")
+        raise InvalidArgumentError(
+            f"The recipe {recipe.name!r} claims no image name. Choose one for the image."
+        )
     for name in names:
         check_image_name(name)
         if "@" in name:
             raise InvalidArgumentError(
-                f"{name!r} has a digest; that comes of an image's content and can't be given."
+                f"The image name {name!r} has a digest, which results from the content of an "
+                "image and can't be chosen. Leave it out."
             )
     files: dict[str, bytes] = {"Dockerfile": dockerfile(recipe, _base(recipe)).encode()}
     packages = (*_runtime_requirements(), *recipe.python_packages)
     files["build/requirements.txt"] = "".join(f"{line}\n" for line in packages).encode()
     files |= {f"build/runtime/{path}": data for path, data in _runtime_files().items()}
     if recipe.files:
-        files[FILES] = _archive({path.lstrip("/"): bytes(it) for path, it in recipe.files.items()})
+        added = {path.lstrip("/"): bytes(data) for path, data in recipe.files.items()}
+        files[FILES] = _archive(added)
     labels = {
         RECIPE_LABEL: recipe.name,
         RUNTIME_LABEL: VERSION,
@@ -76,7 +92,7 @@ def build_context(recipe: ImageRecipe, *, tags: Sequence[str] | None = None) -> 
 
 
 def pack(context: BuildContext) -> bytes:
-    """The context as a tar archive; the same context gives the same bytes."""
+    """Return a build context as a tar archive. Equal contexts give equal archives."""
     return _archive(context.files)
 
 
@@ -104,28 +120,33 @@ def _base(recipe: ImageRecipe) -> str:
 
 @functools.cache
 def _runtime_files() -> Mapping[str, bytes]:
-    """The runtime's modules, and what an installer would have written of them."""
+    """Return the runtime's modules, with the metadata that an installer would write.
+
+    The keys are paths below the folder of Python packages.
+    """
     spec = importlib.util.find_spec(RUNTIME)
     if spec is None or spec.origin is None:
-        raise BackendError(f"{RUNTIME} is not installed; it is part of ipybox. Install it anew.")
+        raise BackendError(
+            f"The package {RUNTIME}, which is part of ipybox, was not found. Reinstall ipybox."
+        )
     folder = Path(spec.origin).parent
     files = {
         f"{RUNTIME}/{path.relative_to(folder).as_posix()}": path.read_bytes()
         for path in sorted(folder.rglob("*.py"))
     }
-    about = f"{RUNTIME}-{VERSION}.dist-info"
+    info = f"{RUNTIME}-{VERSION}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {RUNTIME.replace('_', '-')}\nVersion: {VERSION}\n"
-    files[f"{about}/METADATA"] = metadata.encode()
-    files[f"{about}/entry_points.txt"] = ENTRY_POINTS.encode()
-    files[f"{about}/INSTALLER"] = b"ipybox\n"
-    record = "".join(f"{path},,\n" for path in (*files, f"{about}/RECORD"))
-    files[f"{about}/RECORD"] = record.encode()
+    files[f"{info}/METADATA"] = metadata.encode()
+    files[f"{info}/entry_points.txt"] = ENTRY_POINTS.encode()
+    files[f"{info}/INSTALLER"] = b"ipybox\n"
+    record = "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD"))
+    files[f"{info}/RECORD"] = record.encode()
     return files
 
 
 def _runtime_requirements() -> list[str]:
-    """Those of the extra ``local``: what runs there is the same."""
-    found = [OWN_REQUIREMENT.match(line) for line in importlib.metadata.requires("ipybox") or ()]
+    """Return the requirements of the extra ``local``, which runs the same runtime."""
+    found = [LOCAL_REQUIREMENT.match(line) for line in importlib.metadata.requires("ipybox") or ()]
     return sorted(match["name"] for match in found if match)
 
 

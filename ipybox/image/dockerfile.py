@@ -1,4 +1,4 @@
-"""The Dockerfile of a recipe: pure. Any builder can run it, the oldest among them."""
+"""The Dockerfile of a recipe: pure. It needs no particular builder, so old ones can run it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ipybox.spec.image import ImageRecipe
 from ipybox.spec.paths import HOME, PREFIX, WORKDIR
 
 CONTEXT = "/ipybox-build"
-"""Where the context is while it is built; in the last stage there is nothing of it."""
+"""Where the first stage keeps the context; nothing of it is left in the last stage."""
 FILES = "files.tar"
-"""The recipe's files. Copied as a folder, they would take its folders' modes along, and put
-folders in place of links: /tmp would be root's alone."""
+"""Archive of the recipe's files. Copying them as a folder would also apply the modes of its
+folders and replace links by folders: /tmp would then belong to root alone."""
 
 CHECK = """
 set -eu
@@ -37,8 +37,8 @@ python3 -m venv --system-site-packages {PREFIX} 2>/dev/null || {{
     -r {CONTEXT}/requirements.txt
 """
 
-# compileall fails where a package holds a file that is no Python of this version, which
-# installers let be.
+# compileall fails if a package holds a file that is not valid for this version of Python, which
+# installers tolerate.
 INSTALL_RUNTIME = f"""
 set -eu
 packages="$({PREFIX}/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
@@ -51,8 +51,8 @@ grep -q "^debugpy" {CONTEXT}/requirements.txt ||
 {PREFIX}/bin/python -m compileall -qq -j 0 {PREFIX}/lib || true
 """
 
-# The base may have no byte-code for its standard library (Docker's own Python images): what
-# a gateway and a kernel import is compiled once, and not at each start.
+# The base may lack byte-code for its standard library (as Docker's own Python images do). What
+# a gateway and a kernel import is compiled here, once, rather than at each start.
 COMPILE_IMPORTED = """
 import os, py_compile, sys
 import ipybox_runtime.__main__
@@ -67,8 +67,8 @@ for module in list(sys.modules.values()):
         py_compile.compile(spec.origin, doraise=False, quiet=2)
 """
 
-# What the import writes goes to a folder that is removed: /root and /tmp may hold what the
-# base or the recipe has put there.
+# What the import writes goes to a scratch folder, because /root and /tmp may hold files of the
+# base or the recipe, and can't be cleared.
 SET_UP = f"""
 set -eu
 id={{id}}
@@ -85,7 +85,20 @@ chmod -R 0777 {WORKDIR} {HOME}
 
 
 def dockerfile(recipe: ImageRecipe, base: str) -> str:
-    """Two stages: in the first the runtime's environment is made, which the second takes."""
+    """Return the Dockerfile of a recipe.
+
+    The first of its two stages creates the environment of the runtime, the second copies it.
+
+    Args:
+        recipe: The recipe.
+        base: Name of the base image of both stages.
+
+    Returns:
+        The text of the Dockerfile.
+
+    Raises:
+        InvalidArgumentError: If an environment variable of the recipe contains a line break.
+    """
     lines = [
         f"FROM {base} AS build",
         "USER 0",
@@ -113,10 +126,10 @@ def dockerfile(recipe: ImageRecipe, base: str) -> str:
     lines += [
         _run(set_up),
         "ENV " + " ".join(f'{name}="{value}"' for name, value in environment.items()),
-        *(f"ENV {name}={_quoted(name, value)}" for name, value in _own_environment(recipe)),
+        *(f"ENV {name}={_quoted(name, value)}" for name, value in _recipe_environment(recipe)),
         f"USER {recipe.user_id}:{recipe.user_id}",
         f"WORKDIR {WORKDIR}",
-        # -P: files of the code's are no modules of ours.
+        # -P, so that files of the code are not imported in place of the runtime's modules.
         "ENTRYPOINT " + json.dumps([f"{PREFIX}/bin/python", "-P", "-m", "ipybox_runtime"]),
         "CMD []",
     ]
@@ -137,7 +150,7 @@ def _install_system_packages(recipe: ImageRecipe) -> str:
     )
 
 
-def _own_environment(recipe: ImageRecipe) -> list[tuple[str, str]]:
+def _recipe_environment(recipe: ImageRecipe) -> list[tuple[str, str]]:
     preload = [("IPYBOX_PRELOAD", ",".join(recipe.preload))] if recipe.preload else []
     return preload + sorted(recipe.env.items())
 
@@ -145,8 +158,8 @@ def _own_environment(recipe: ImageRecipe) -> list[tuple[str, str]]:
 def _quoted(name: str, value: str) -> str:
     if "\n" in value or "\r" in value:
         raise InvalidArgumentError(
-            f"environment variable {name!r} of the image has a line break; images can't hold "
-            "those. Give it to the container (env=)."
+            f"The environment variable {name!r} of an image must not contain a line break. "
+            "Pass it to the container (env=) instead."
         )
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     return f'"{escaped}"'

@@ -1,4 +1,4 @@
-"""Finds an image: it is there, or a recipe makes it, or it is pulled."""
+"""Resolution of an image name: use the image if it exists, else build or pull it."""
 
 from __future__ import annotations
 
@@ -20,61 +20,94 @@ from ipybox.spec.image import (
 
 
 async def ensure_image(
-    backend: Backend, tag: str, *, on_event: Callable[[BuildEvent], None]
+    backend: Backend, image_name: str, *, on_event: Callable[[BuildEvent], None]
 ) -> ImageInfo:
-    """The image of that name, which is built or pulled if it is not there.
+    """Return an image; build it if a recipe claims its name, else pull it, if it is missing.
 
-    Raises ImageNotFoundError, ImageBuildError, and ImageRefusedError for one whose
-    runtime does not fit.
+    Args:
+        backend: The backend that holds the images; it must have ``Capability.IMAGES``.
+        image_name: Name of the image.
+        on_event: Is called with each event of a build or a pull.
+
+    Returns:
+        The image.
+
+    Raises:
+        ImageNotFoundError: If the image does not exist, no recipe claims its name, and it can't
+            be pulled.
+        ImageBuildError: If a step of the build failed.
+        ImageRefusedError: If the image has no runtime, or one of another protocol.
+        InvalidArgumentError: If the recipe can't be built under that name.
+        BackendError: If the engine failed.
     """
-    image = await backend.image(tag)
+    image = await backend.image(image_name)
     if image is None:
-        recipe = claiming(tag)
-        events = backend.pull(tag) if recipe is None else backend.build(
-            build_context(recipe, tags=(tag,))
-        )  # fmt: skip
+        recipe = recipe_for(image_name)
+        if recipe is None:
+            events = backend.pull(image_name)
+        else:
+            events = backend.build(build_context(recipe, tags=(image_name,)))
         async for event in events:
             on_event(event)
-        image = await backend.image(tag)
+        image = await backend.image(image_name)
     if image is None:
-        raise ImageNotFoundError(f"The image {tag!r} is not there, though it was just made.")
-    check_runtime(tag, image)
+        raise ImageNotFoundError(
+            f"The image {image_name!r} is missing, although it was just built or pulled. "
+            "Check whether another process removes images."
+        )
+    check_runtime(image_name, image)
     return image
 
 
-def claiming(tag: str) -> ImageRecipe | None:
-    """The recipe that claims an image name."""
-    wanted = _full_name(tag)
+def recipe_for(image_name: str) -> ImageRecipe | None:
+    """Return the recipe that claims an image name.
+
+    Args:
+        image_name: The name, in any of the ways that engines accept: ``NAME``,
+            ``NAME:latest``, ``docker.io/NAME``.
+
+    Returns:
+        The recipe, or None if no recipe claims the name.
+    """
+    wanted = _normalized(image_name)
     for recipe in registry().images.values():
-        if wanted in map(_full_name, recipe.tags):
+        if wanted in map(_normalized, recipe.tags):
             return recipe
     return None
 
 
-def check_runtime(tag: str, image: ImageInfo) -> None:
-    """Raises ImageRefusedError for an image that this library can't talk to."""
+def check_runtime(image_name: str, image: ImageInfo) -> None:
+    """Check that this version of the library can talk to the runtime of an image.
+
+    Args:
+        image_name: Name of the image, for the error message.
+        image: The image; its labels name the protocol of its runtime.
+
+    Raises:
+        ImageRefusedError: If the image has no runtime, or one of another protocol.
+    """
     found = image.labels.get(PROTOCOL_LABEL)
     if found == str(PROTOCOL):
         return
-    recipe = claiming(tag)
     if found is None:
         raise ImageRefusedError(
-            f"The image {tag!r} does not hold ipybox's runtime. "
-            f"To put it on top: ipybox build --base {tag} -t {_own_name(tag)}"
+            f"The image {image_name!r} does not contain ipybox's runtime. "
+            f"To add it, run: ipybox build --base {image_name} -t {_derived_name(image_name)}"
         )
-    mend = f"--recipe {recipe.name}" if recipe else f"--base YOUR-BASE -t {tag}"
+    recipe = recipe_for(image_name)
+    options = f"--recipe {recipe.name}" if recipe else f"--base YOUR-BASE -t {image_name}"
     runtime = image.labels.get(RUNTIME_LABEL, "?")
     raise ImageRefusedError(
-        f"The image {tag!r} holds runtime {runtime} (protocol {found}); this ipybox {VERSION} "
-        f"speaks protocol {PROTOCOL}. To build it anew: ipybox build {mend}"
+        f"The image {image_name!r} contains runtime {runtime} (protocol {found}), but ipybox "
+        f"{VERSION} speaks protocol {PROTOCOL}. To rebuild it, run: ipybox build {options}"
     )
 
 
-def _full_name(tag: str) -> str:
-    """As engines complete it: one name for each way to write it."""
-    name = tag.removeprefix("docker.io/").removeprefix("library/")
+def _normalized(image_name: str) -> str:
+    """Return one name for all the ways in which the same image can be written."""
+    name = image_name.removeprefix("docker.io/").removeprefix("library/")
     return name if split_name(name)[1] or "@" in name else f"{name}:latest"
 
 
-def _own_name(tag: str) -> str:
-    return split_name(tag)[0].rpartition("/")[2] + "-ipybox"
+def _derived_name(image_name: str) -> str:
+    return split_name(image_name)[0].rpartition("/")[2] + "-ipybox"

@@ -1,1 +1,1 @@
-"""What an execution leaves: the output model, and the handlers that turn it into values."""
+"""The output of executions: its model, its limits and its handlers."""

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 64_000_000
-"""Width times height times frames; about 256 MB decoded. More is taken for a bomb."""
+"""Width × height × frames, about 256 MB decoded. More is refused as a decompression bomb."""
 
 
 class TextHandler:
-    """Plain text and markup, as str. Markup is untrusted: whoever renders it cleans it first."""
+    """Returns plain text and markup as str. Sanitize markup before rendering: it is untrusted."""
 
     name = "text"
     produces: Produces = "text"
@@ -31,12 +31,17 @@ class TextHandler:
 
     def convert(self, mime_type: str, data: Any, metadata: Mapping[str, Any]) -> str:
         if not isinstance(data, str):
-            raise TypeError(f"{mime_type} holds a {type(data).__name__}; text is needed")
+            raise TypeError(f"{mime_type} data must be a str, got {type(data).__name__}.")
         return data
 
 
 class ImageHandler:
-    """PNG, JPEG, GIF and WebP. The pixels are decoded; an animation stands at its first frame."""
+    """Decodes PNG, JPEG, GIF and WebP to PIL images; of an animation, the first frame.
+
+    Args:
+        max_pixels: Width × height × frames of the largest image that is decoded. Default:
+            64 million.
+    """
 
     name = "images"
     produces: Produces = "image"
@@ -49,24 +54,24 @@ class ImageHandler:
         from PIL import Image
 
         if not isinstance(data, str):
-            raise TypeError(f"{mime_type} holds a {type(data).__name__}; base64 text is needed")
-        # Only the format that the MIME type names: the fewer decoders, the better.
+            raise TypeError(f"{mime_type} data must be a base64 str, got {type(data).__name__}.")
+        # Untrusted data reaches one decoder only: that of the format which the MIME type names.
         format_name = mime_type.removeprefix("image/").upper()
-        # Encoders put line breaks into base64; all else that is foreign to it is refused.
+        # Encoders insert line breaks into base64; other foreign characters are refused.
         raw = base64.b64decode("".join(data.split()), validate=True)
         image = Image.open(io.BytesIO(raw), formats=[format_name])
         pixels = image.width * image.height * getattr(image, "n_frames", 1)
         if pixels > self._max_pixels:
             raise ValueError(
-                f"{image.width}×{image.height} {format_name} with {pixels:,} pixels in all; "
-                f"at most {self._max_pixels:,} are decoded"
+                f"The {format_name} image of {image.width}×{image.height} has {pixels:,} pixels "
+                f"in all frames; at most {self._max_pixels:,} are decoded."
             )
         image.load()
         return image
 
 
 class JsonHandler:
-    """JSON, as the Python value that it stands for."""
+    """Returns JSON as the Python value that it represents."""
 
     name = "json"
     produces: Produces = "data"

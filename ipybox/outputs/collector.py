@@ -1,4 +1,4 @@
-"""Gathers what an execution prints and displays. Pure: messages in, text and bundles out."""
+"""Collection of what an execution prints and displays: messages in, text and bundles out. Pure."""
 
 from __future__ import annotations
 
@@ -6,23 +6,31 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ipybox.outputs.limits import OutputLimits, Truncation
+from ipybox.outputs.limits import OutputLimits
 from ipybox.outputs.spill import Writer
+from ipybox.spec.status import Truncation
 
 TextSource = Literal["stdout", "stderr", "result"]
 BundleKind = Literal["display", "result"]
 
 MIN_PIECES = 1000
 PIECE_COST = 100
-"""So many bytes of text must be allowed for each piece beyond the first thousand: pieces of
-a character each would take a hundred times the memory of their text."""
+"""Bytes of the text limit that each piece beyond the first thousand must be worth. Pieces of
+one character each would take a hundred times the memory of their text."""
 PIECE_CHARS = 4096
 """Small pieces are joined up to this size: millions of them would cost more than their text."""
 
 
 @dataclass(slots=True)
 class Bundle:
-    """One display or result, as it came: MIME type to JSON value."""
+    """One display or result, as the kernel sent it (Jupyter messaging 5.4, display_data).
+
+    Attributes:
+        kind: Whether the code displayed it or it is the result of the last expression.
+        data: MIME types mapped to JSON values.
+        metadata: Metadata of the bundle.
+        display_id: Id by which later messages update the display; None if it has none.
+    """
 
     kind: BundleKind
     data: Mapping[str, Any]
@@ -32,7 +40,13 @@ class Bundle:
 
 @dataclass(slots=True)
 class TextPiece:
-    """Text from one source. What came of a bundle names it, so that it follows its updates."""
+    """Text from one source.
+
+    Attributes:
+        source: Where the text comes from.
+        text: The text.
+        bundle: The bundle that the text belongs to, whose updates replace it; None for streams.
+    """
 
     source: TextSource
     text: str
@@ -42,12 +56,20 @@ class TextPiece:
 class OutputCollector:
     """The output of one execution, in order of arrival.
 
-    ``fresh`` holds the text pieces that arrived, for streaming; it only grows, and so
-    does the last piece in it.
-    ``pieces`` is what counts in the end: ``clear_output`` empties it.
+    Attributes:
+        fresh: All text pieces as they arrived, for streaming. The list only grows, and so does
+            its last piece.
+        pieces: The text pieces of the result, which ``clear_output`` empties.
+        bundles: The displays and results, which ``clear_output`` empties as well.
     """
 
     def __init__(self, limits: OutputLimits, spill: Writer | None = None) -> None:
+        """Create an empty collector.
+
+        Args:
+            limits: How much is kept.
+            spill: Receives all text, also what exceeds the limits; None for no such copy.
+        """
         self._limits = limits
         self._spill = spill
         self._clear_pending = False
@@ -62,6 +84,7 @@ class OutputCollector:
 
     @property
     def truncation(self) -> Truncation:
+        """What the limits have cut off until now."""
         return Truncation(
             text=self._text_cut,
             outputs=self._outputs_cut,
@@ -70,11 +93,12 @@ class OutputCollector:
         )
 
     def stream(self, source: Literal["stdout", "stderr"], text: str) -> None:
+        """Add printed text."""
         self._clear_if_pending()
         self._add_text(TextPiece(source, text))
 
     def bundle(self, bundle: Bundle) -> None:
-        """A new display or result."""
+        """Add a display or result."""
         self._clear_if_pending()
         if len(self.bundles) >= self._limits.outputs:
             self._outputs_cut += 1
@@ -84,15 +108,15 @@ class OutputCollector:
             self._add_text(TextPiece("result", text, bundle))
 
     def oversized(self, size: int) -> None:
-        """A message that was left out for its size, in bytes."""
+        """Count a message of ``size`` bytes, which was dropped because it is too large."""
         self._messages_cut += 1
         self._message_bytes_cut += size
 
     def update(self, bundle: Bundle) -> None:
-        """New content for the displays of ``bundle.display_id``.
+        """Replace the content of the displays with ``bundle.display_id``.
 
-        Where none of this execution has that id (an earlier one showed it), the
-        update is an output of its own, so that nothing is lost.
+        If this execution has no such display (an earlier execution showed it), the update
+        becomes a display of its own, so that nothing is lost.
         """
         shown = [known for known in self.bundles if known.display_id == bundle.display_id]
         if not shown or bundle.display_id is None:
@@ -105,7 +129,7 @@ class OutputCollector:
             self._add_text(TextPiece("result", text, shown[-1]))
 
     def clear(self, *, wait: bool) -> None:
-        """Forgets what was shown until now: at once, or when the next output comes."""
+        """Discard the output so far: now, or with ``wait`` when the next output arrives."""
         self._clear_pending = wait
         if not wait:
             self.pieces.clear()
@@ -119,7 +143,7 @@ class OutputCollector:
         if self._spill is not None:
             self._spill.write(piece.text)
         size = utf8_size(piece.text)
-        # Nothing stands behind a gap.
+        # Once text was cut, all later text is cut too: the result has no gaps.
         full = self._text_cut or len(self.fresh) > max(MIN_PIECES, self._limits.text // PIECE_COST)
         room = 0 if full else self._limits.text - self._text_kept
         if size > room:
@@ -146,7 +170,7 @@ class OutputCollector:
 
 
 class TextCursor:
-    """A place in the text that arrives, for somebody who streams it."""
+    """A position in the text that arrives, for a caller that streams it."""
 
     def __init__(self, output: OutputCollector) -> None:
         self._fresh = output.fresh
@@ -154,13 +178,13 @@ class TextCursor:
         self._offset = 0
 
     def advance(self) -> Iterator[tuple[TextSource, str]]:
-        """What has come since, piece by piece."""
+        """Yield the text that arrived since the last call, piece by piece."""
         while self._piece < len(self._fresh):
             piece = self._fresh[self._piece]
             text = piece.text[self._offset :]
             self._offset += len(text)
             if text:
-                yield piece.source, text  # and look again: it may grow meanwhile
+                yield piece.source, text  # The piece may grow meanwhile: look at it again.
             elif self._piece == len(self._fresh) - 1:
                 return
             else:
@@ -168,12 +192,15 @@ class TextCursor:
 
 
 def utf8_size(text: str) -> int:
-    """Its length in bytes of UTF-8."""
+    """Return the length of a str in bytes of UTF-8; lone surrogates count as three bytes."""
     return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
 def plain_text(bundle: Bundle) -> str:
-    """A bundle's share of the text: its text/plain, unless it is a picture of something."""
+    """Return what a bundle adds to the text: its text/plain, unless it also holds an image.
+
+    The text/plain of an image is only a description, such as ``<Figure size 640x480>``.
+    """
     text = bundle.data.get("text/plain")
     shows_image = any(mime.startswith("image/") for mime in bundle.data)
     if not isinstance(text, str) or not text or shows_image:

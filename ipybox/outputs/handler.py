@@ -1,4 +1,4 @@
-"""The contract of an output handler."""
+"""The interface of an output handler."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ Produces = Literal["text", "image", "data"]
 
 @runtime_checkable
 class OutputHandler(Protocol):
-    """Turns one entry of a MIME bundle into a value.
+    """Converts one entry of a MIME bundle to a Python value.
 
-    ``name`` is unique among handlers, ``mime_types`` are those that it converts,
-    ``produces`` tells what comes of it: an "image" is a PIL image and appears in
-    ``result.images``; "text" is a str; "data" is anything else.
+    Attributes:
+        name: Name of the handler, unique among handlers.
+        mime_types: MIME types that it converts.
+        produces: Kind of its values: ``"text"`` for a str; ``"image"`` for a PIL image, which
+            also appears in ``ExecutionResult.images``; ``"data"`` for anything else.
     """
 
     @property
@@ -27,9 +29,18 @@ class OutputHandler(Protocol):
     def produces(self) -> Produces: ...
 
     def convert(self, mime_type: str, data: Any, metadata: Mapping[str, Any]) -> Any:
-        """The value of ``data``, as it stands in the bundle: JSON, binary kinds as base64.
+        """Convert one entry. Called in a worker thread.
 
-        What comes out of a kernel is untrusted. An exception becomes the error of
-        this one entry, and of nothing else. Runs in a thread of its own.
+        An exception, of any type, becomes the error of this entry (``Output.errors``) and
+        affects no other output.
+
+        Args:
+            mime_type: MIME type of the entry, one of ``mime_types``.
+            data: The entry as the kernel sent it: a JSON value; binary formats as a base64 str.
+                It is untrusted.
+            metadata: Metadata of the entry; empty if it has none. It is untrusted.
+
+        Returns:
+            The value.
         """
         ...

@@ -1,21 +1,29 @@
-"""How much of an execution's output is kept."""
+"""Limits on how much output of an execution is kept."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
 from ipybox.errors import InvalidArgumentError
+from ipybox.spec.status import Truncation as Truncation
+from ipybox.validation import describe
 
 MEBIBYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputLimits:
-    """Caps of one execution. What lies past them is dropped, counted, and told.
+    """Limits on the output of one execution.
 
-    - ``text``: bytes of UTF-8, over stdout, stderr and plain-text results.
-    - ``message``: bytes of one display, result or error, with all its formats.
-    - ``outputs``: displays and results.
+    Output beyond a limit is dropped, and counted in ``ExecutionResult.truncated``.
+
+    Attributes:
+        text: Bytes of UTF-8 in stdout, stderr and plain-text results together. Default: 10 MiB.
+        message: Bytes of one display, result or error, with all its formats. Default: 32 MiB.
+        outputs: Number of displays and results. Default: 1000.
+
+    Raises:
+        InvalidArgumentError: If a limit is not an int from 1.
     """
 
     text: int = 10 * MEBIBYTE
@@ -27,22 +35,5 @@ class OutputLimits:
             value = getattr(self, item.name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InvalidArgumentError(
-                    f"limits.{item.name} is {value!r}; it must be a whole number from 1."
+                    f"limits.{item.name} must be an int from 1, got {describe(value)}."
                 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Truncation:
-    """What caps cut off; false if nothing.
-
-    ``text`` in bytes of UTF-8; ``outputs`` that were past the number; ``messages`` that
-    were too large, and ``message_bytes``, their sizes together.
-    """
-
-    text: int = 0
-    outputs: int = 0
-    messages: int = 0
-    message_bytes: int = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.text or self.outputs or self.messages)

@@ -10,22 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from ipybox.outputs.collector import Bundle, BundleKind, OutputCollector, TextSource
 from ipybox.outputs.handler import OutputHandler
-from ipybox.outputs.limits import Truncation
+from ipybox.spec.status import Truncation
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Handlers = Mapping[str, OutputHandler]
-"""MIME type to the handler that converts it."""
+"""MIME types mapped to the handler that converts them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """One MIME bundle.
+    """One display or result: the same thing in one or more formats (a MIME bundle).
 
-    ``data`` maps MIME types to what the kernel sent (JSON; binary kinds as base64),
-    ``values`` those that a handler converted to their value, ``errors`` those whose
-    handler failed to the reason.
+    Attributes:
+        kind: ``"display"``, or ``"result"`` for the value of the last expression.
+        data: MIME types mapped to what the kernel sent: JSON values; binary formats as base64.
+        values: MIME types mapped to the value that a handler made of the data.
+        errors: MIME types mapped to the reason why their handler failed.
+        metadata: Metadata that the kernel sent with the data.
     """
 
     kind: BundleKind
@@ -36,6 +39,7 @@ class Output:
 
     @property
     def mime_types(self) -> tuple[str, ...]:
+        """The MIME types in ``data``."""
         return tuple(self.data)
 
 
@@ -43,9 +47,12 @@ class Output:
 class ExecutionResult:
     """What an execution printed and displayed.
 
-    ``images`` are PIL images in order. ``truncated`` tells what a cap cut off, and is
-    false if nothing. ``spilled`` is the file with the whole text, where a folder was
-    named for it.
+    Attributes:
+        pieces: Printed text and plain-text results: source and text, in order of arrival.
+        images: Displayed images as PIL images, in order.
+        outputs: Displays and results, in order.
+        truncated: What the limits cut off; false if nothing.
+        spilled: The file with the whole text, if ``spill`` named a folder; otherwise None.
     """
 
     pieces: Sequence[tuple[TextSource, str]] = field(repr=False)
@@ -56,18 +63,20 @@ class ExecutionResult:
 
     @cached_property
     def text(self) -> str | None:
-        """stdout, stderr and plain-text results in order of arrival, stripped; None where
-        there was none."""
+        """stdout, stderr and plain-text results in order of arrival, stripped.
+
+        None if there is none.
+        """
         return "".join(text for _, text in self.pieces).strip() or None
 
     @cached_property
     def stdout(self) -> str:
-        """The stream by itself, as it came."""
+        """What the code wrote to standard output, unchanged."""
         return self._of("stdout")
 
     @cached_property
     def stderr(self) -> str:
-        """As :attr:`stdout`."""
+        """What the code wrote to standard error, unchanged."""
         return self._of("stderr")
 
     def _of(self, wanted: TextSource) -> str:
@@ -77,7 +86,18 @@ class ExecutionResult:
 def build_result(
     output: OutputCollector, handlers: Handlers, spilled: Path | None = None
 ) -> ExecutionResult:
-    """The result of what was collected until now. Decodes images: not for the event loop."""
+    """Build the result of what was collected until now.
+
+    Handlers decode images, which takes time: call it in a worker thread.
+
+    Args:
+        output: The collected output.
+        handlers: Handlers by MIME type.
+        spilled: The file with the whole text, or None.
+
+    Returns:
+        The result.
+    """
     outputs = [_convert(bundle, handlers) for bundle in output.bundles]
     return ExecutionResult(
         pieces=[(piece.source, piece.text) for piece in output.pieces],
@@ -100,7 +120,7 @@ def _convert(bundle: Bundle, handlers: Handlers) -> Output:
             values[mime_type] = handler.convert(
                 mime_type, data, metadata if isinstance(metadata, Mapping) else {}
             )
-        # A handler is anybody's code, on anybody's data: it may raise anything.
+        # A handler is foreign code that works on untrusted data: it may raise anything.
         except Exception as error:
             errors[mime_type] = f"{handler.name}: {type(error).__name__}: {error}"
     return Output(
@@ -109,7 +129,7 @@ def _convert(bundle: Bundle, handlers: Handlers) -> Output:
 
 
 def _image(output: Output, handlers: Handlers) -> Image | None:
-    """The bundle's image: one, even where it comes in several formats."""
+    """Return the image of a bundle; a bundle in several image formats is one image."""
     for mime_type, value in output.values.items():
         if handlers[mime_type].produces == "image":
             image: Image = value

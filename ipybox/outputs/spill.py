@@ -1,4 +1,4 @@
-"""Where the whole text of an execution goes, when it is more than memory should hold."""
+"""Writing the whole text of an execution to a file, if it is more than memory should hold."""
 
 from __future__ import annotations
 
@@ -13,22 +13,37 @@ from typing import IO, Any, Protocol
 from ipybox.errors import InvalidArgumentError, SpillError
 
 BACKLOG_CHARS = 1024 * 1024
-"""More than this waits for the disk: then nothing more is read from the kernel."""
+"""Characters that may wait for the disk; with more, nothing is read from the kernel."""
 
 SpillTarget = str | os.PathLike[str] | IO[str] | IO[bytes]
-"""A folder, in which a file is made; or an open file, of text or of bytes (UTF-8)."""
+"""A folder, in which a file is created, or an open file: text, or binary (gets UTF-8)."""
 
 
 class Writer(Protocol):
-    """What a text collector asks of a spill."""
+    """What an output collector needs of a spill."""
 
     def write(self, text: str) -> None: ...
 
 
 class Spill:
-    """Writes in a thread, in order. An error of the disk is kept, and raised at the end."""
+    """Writes text to a file, in order, in a worker thread.
+
+    The first error of the file is kept, and raised by :meth:`flush` and :meth:`close`.
+
+    Attributes:
+        path: The file that was created in the folder; None before the first text, and for a
+            file of the caller's.
+    """
 
     def __init__(self, target: SpillTarget) -> None:
+        """Prepare for writing. A file is created with the first text.
+
+        Args:
+            target: An existing folder, or an open file, which stays open.
+
+        Raises:
+            InvalidArgumentError: If ``target`` is neither.
+        """
         self._folder: Path | None = None
         self._file: Any = None
         self.path: Path | None = None
@@ -40,43 +55,52 @@ class Spill:
             self._folder = Path(target)
             if not self._folder.is_dir():
                 raise InvalidArgumentError(
-                    f"spill is {str(target)!r}; it must be a folder that exists, or an open file."
+                    f"spill must be an existing folder or an open file, got {str(target)!r}."
                 )
         elif callable(getattr(target, "write", None)):
             self._file = target
         else:
             raise InvalidArgumentError(
-                f"spill is a {type(target).__name__}; it must be a folder or an open file."
+                f"spill must be an existing folder or an open file, got {type(target).__name__}."
             )
 
     @property
     def full(self) -> bool:
+        """Whether so much text waits for the disk that the caller should wait (:meth:`flush`)."""
         return self._size > BACKLOG_CHARS
 
     def write(self, text: str) -> None:
-        """Takes text in; it is written soon. Call it on the event loop."""
+        """Queue text to be written soon. Call it on the event loop."""
         self._waiting.append(text)
         self._size += len(text)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all(), name="ipybox spill")
 
     async def flush(self) -> None:
-        """Returns when nothing waits. Raises SpillError with what the file had against it."""
-        await self._until_written()
+        """Wait until all text has been handed to the file.
+
+        Raises:
+            SpillError: If the file could not be created or written to.
+        """
+        await self._wait_until_written()
         if self._failure is not None:
             raise SpillError(
-                f"The text could not be written to {self.path or self._file!r}: "
+                f"Could not write the text to {self.path or self._file!r}: "
                 f"{type(self._failure).__name__}: {self._failure}"
             ) from self._failure
 
     async def close(self) -> None:
-        """Writes what waits, buffers included, and closes a file that was made here."""
-        await self._until_written()
-        # Even now the disk may refuse what Python has held back.
-        await self._in_thread(self._end)
+        """Write what is queued or buffered, and close the file if it was created here.
+
+        Raises:
+            SpillError: If the file could not be created, written to or closed.
+        """
+        await self._wait_until_written()
+        # Python may still hold text in its buffer, and the disk may refuse it now.
+        await self._in_thread(self._finish)
         await self.flush()
 
-    async def _until_written(self) -> None:
+    async def _wait_until_written(self) -> None:
         while self._writing is not None:
             await asyncio.wait([self._writing])
 
@@ -92,7 +116,7 @@ class Spill:
     async def _in_thread(self, work: Callable[..., None], *arguments: str) -> None:
         try:
             await asyncio.to_thread(work, *arguments)
-        except Exception as error:  # an open file is anybody's code
+        except Exception as error:  # an open file is the caller's code, and may raise anything
             self._failure = self._failure or error
 
     def _write(self, text: str) -> None:
@@ -105,7 +129,7 @@ class Spill:
         else:
             self._file.write(text)
 
-    def _end(self) -> None:
+    def _finish(self) -> None:
         if self._folder is None:
             flush = getattr(self._file, "flush", None)
             if callable(flush):
@@ -116,8 +140,8 @@ class Spill:
 
 def _is_binary(file: Any) -> bool:
     if isinstance(file, codecs.StreamWriter | codecs.StreamReaderWriter):
-        return False  # and its mode is that of the file below
-    # Temporary files are wrappers, of no class of io's.
+        return False  # They take text, although their mode is that of the binary file below.
+    # A temporary file is a wrapper, which is no instance of the classes in io.
     return isinstance(file, io.RawIOBase | io.BufferedIOBase) or "b" in str(
         getattr(file, "mode", "")
     )
@@ -125,10 +149,10 @@ def _is_binary(file: Any) -> bool:
 
 def _write_bytes(file: Any, data: bytes) -> None:
     rest = memoryview(data)
-    while rest:  # a file without a buffer takes as much as it likes
+    while rest:  # An unbuffered file may take only a part.
         taken = file.write(rest)
         if taken is None:
-            raise BlockingIOError("the file is not blocking, and takes no more")
+            raise BlockingIOError("the file is non-blocking and accepts no more data")
         rest = rest[taken:]
 
 

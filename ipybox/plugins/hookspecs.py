@@ -1,4 +1,4 @@
-"""The hooks. A hook only registers, or observes: it is synchronous and cheap."""
+"""The hooks that plugins may implement. Hooks are synchronous and return quickly."""
 
 from __future__ import annotations
 
@@ -21,33 +21,58 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 
 class Hooks:
-    """All hooks that a plugin may implement, each of them optional."""
+    """All hooks. A plugin may implement any of them."""
 
     @hookspec
     def ipybox_register_backends(self) -> Iterable[BackendDescriptor]:  # type: ignore[empty-body]
-        """The backends of this plugin. A name that is taken already is refused."""
+        """Return the backends of this plugin. Called once, when plugins are loaded.
+
+        A backend whose name is taken is refused.
+        """
 
     @hookspec
     def ipybox_register_images(self) -> Iterable[ImageRecipe]:  # type: ignore[empty-body]
-        """The image recipes of this plugin. A name or tag that is taken is refused."""
+        """Return the image recipes of this plugin. Called once, when plugins are loaded.
+
+        A recipe whose name is taken, or one of whose image names is, is refused.
+        """
 
     @hookspec
     def ipybox_register_output_handlers(self) -> Iterable[OutputHandler]:  # type: ignore[empty-body]
-        """The output handlers of this plugin. A name or MIME type that is taken is refused."""
+        """Return the output handlers of this plugin. Called once, when plugins are loaded.
+
+        A handler whose name is taken, or one of whose MIME types is, is refused.
+        """
 
     @hookspec
     def ipybox_prepare_spec(self, spec: ContainerSpec) -> ContainerSpec | None:
-        """Changes (a new spec) or refuses (raise) what is about to be started.
+        """Change or refuse a container that is about to be started.
 
-        Plugins are asked one after the other, each with what the one before it
-        returned; None changes nothing. An exception refuses the start.
+        Plugins are called in turn, each with the spec that the one before it returned. An
+        exception refuses the start.
+
+        Args:
+            spec: The spec of the container.
+
+        Returns:
+            The changed spec, or None to leave it as it is.
         """
 
     @hookspec
     def ipybox_kernel_startup(self) -> str | None:
-        """Python code that runs in each new kernel, before anybody's. It has a namespace of
-        its own, so that none of its names are left; where it fails, connecting fails."""
+        """Return Python code to run in each new kernel, before any other code.
+
+        The code has a namespace of its own, so its names do not appear in the user's. If it
+        fails, connecting fails.
+
+        Returns:
+            The code, or None for nothing.
+        """
 
     @hookspec
     def ipybox_event(self, event: Event) -> None:
-        """Observes. What it raises is logged, and changes nothing."""
+        """Observe an event. An exception is logged and has no other effect.
+
+        Args:
+            event: What happened.
+        """

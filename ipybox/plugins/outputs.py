@@ -1,4 +1,4 @@
-"""Registers the built-in handlers, by the same door as anybody's."""
+"""The plugin that registers the built-in output handlers, as any other plugin would."""
 
 from __future__ import annotations
 

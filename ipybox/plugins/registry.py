@@ -1,6 +1,6 @@
-"""Finds plugins, loads them one at a time, and asks them.
+"""Discovery of plugins: load each by itself, collect what it registers, call its hooks.
 
-A plugin that fails is reported by name with its cause, and stops nothing else.
+A plugin that fails is reported by name, with the cause, and does not affect the others.
 """
 
 from __future__ import annotations
@@ -9,18 +9,16 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
-from ipybox.backend import BackendDescriptor
 from ipybox.errors import IpyboxError, PluginError
 from ipybox.events import Event
-from ipybox.outputs.handler import OutputHandler
+from ipybox.plugins.catalog import Catalog
 from ipybox.plugins.hookspecs import GROUP, Hooks
 from ipybox.spec.container import ContainerSpec
-from ipybox.spec.image import ImageRecipe
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -33,7 +31,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class PluginReport:
-    """One plugin as it was found: what came of it, and why."""
+    """The outcome of loading one plugin.
+
+    Attributes:
+        name: Name of its entry point; with the distribution, if the name was taken.
+        distribution: Name of the distribution that provides it; ``"unknown"`` if it has none.
+        version: Version of that distribution; empty if it has none.
+        status: ``"active"``, ``"disabled"`` by ``IPYBOX_DISABLE_PLUGINS``, or ``"failed"``.
+        provides: What it registered, as in ``"backend docker"``.
+        problems: Why it failed, or why some of what it registers was refused.
+    """
 
     name: str
     distribution: str
@@ -43,53 +50,58 @@ class PluginReport:
     problems: tuple[str, ...] = ()
 
 
-@dataclass
-class _Entry:
-    name: str
-    distribution: str
-    version: str
-    status: Literal["active", "disabled", "failed"]
-    provides: list[str]
-    problems: list[str]
-
-
 class PluginRegistry:
-    """The plugins of a set of entry points, and what they registered."""
+    """The plugins of a set of entry points.
+
+    Attributes:
+        backends: Registered backends by name.
+        images: Registered image recipes by name.
+        output_handlers: Registered output handlers by MIME type.
+    """
 
     def __init__(self, found: Iterable[EntryPoint], disabled: Iterable[str] = ()) -> None:
+        """Load plugins, and collect what they register. Failures are in :attr:`reports`.
+
+        Args:
+            found: The entry points of the plugins.
+            disabled: Names of plugins to leave out.
+        """
         self._hooks = pluggy.PluginManager(GROUP)
         self._hooks.add_hookspecs(Hooks)
-        self._entries: dict[str, _Entry] = {}
-        self.backends: dict[str, BackendDescriptor] = {}
-        self.images: dict[str, ImageRecipe] = {}
-        self.output_handlers: dict[str, OutputHandler] = {}
-        self._image_tags: dict[str, str] = {}
+        self._reports: dict[str, PluginReport] = {}
+        self._catalog = Catalog()
+        self.backends = self._catalog.backends
+        self.images = self._catalog.images
+        self.output_handlers = self._catalog.output_handlers
         blocked = set(disabled)
-        # The built-ins come first, so that no stranger takes a built-in's name.
+        # The built-in plugins come first, so that no other plugin takes their names.
         for point in sorted(found, key=lambda point: (not _is_own(point), point.name)):
             self._load(point, blocked)
-        for name in list(self._entries):
+        for name in list(self._reports):
             self._collect(name)
 
     @property
     def reports(self) -> list[PluginReport]:
-        return [
-            PluginReport(
-                name=entry.name,
-                distribution=entry.distribution,
-                version=entry.version,
-                status=entry.status,
-                provides=tuple(entry.provides),
-                problems=tuple(entry.problems),
-            )
-            for entry in self._entries.values()
-        ]
+        """One report for each plugin: the built-in ones first, then by name."""
+        return list(self._reports.values())
 
     def prepare_spec(self, spec: ContainerSpec) -> ContainerSpec:
-        """The spec as the plugins want it. Raises what refuses it; fails closed."""
-        for name, ask in self._each("ipybox_prepare_spec"):
+        """Let each plugin change a spec, or refuse it, with ``ipybox_prepare_spec``.
+
+        Args:
+            spec: The spec of a container that is about to be started.
+
+        Returns:
+            The spec as the last plugin left it.
+
+        Raises:
+            IpyboxError: If a plugin raised one: the plugin refused the start.
+            PluginError: If a plugin raised another exception, or returned neither a
+                ContainerSpec nor None.
+        """
+        for name, prepare in self._each("ipybox_prepare_spec"):
             try:
-                changed = _single(ask(spec=spec))
+                changed = _single(prepare(spec=spec))
             except IpyboxError:
                 raise
             except Exception as error:
@@ -98,18 +110,25 @@ class PluginRegistry:
                 ) from error
             if changed is not None and not isinstance(changed, ContainerSpec):
                 raise PluginError(
-                    f"Plugin {name!r} returned a {type(changed).__name__} from "
-                    "ipybox_prepare_spec; a ContainerSpec or None is needed."
+                    f"Plugin {name!r} must return a ContainerSpec or None from "
+                    f"ipybox_prepare_spec, got {type(changed).__name__}."
                 )
             spec = changed or spec
         return spec
 
     def kernel_startup(self) -> list[tuple[str, str]]:
-        """Plugins' names and the code that they want to run in each new kernel."""
+        """Return the code that plugins want to run in each new kernel.
+
+        Returns:
+            Name of the plugin and code, for each plugin that has code.
+
+        Raises:
+            PluginError: If a plugin failed, or returned neither a str nor None.
+        """
         found = []
-        for name, ask in self._each("ipybox_kernel_startup"):
+        for name, startup_code in self._each("ipybox_kernel_startup"):
             try:
-                code = _single(ask())
+                code = _single(startup_code())
             except Exception as error:
                 raise PluginError(
                     f"Plugin {name!r} failed in ipybox_kernel_startup: "
@@ -117,114 +136,105 @@ class PluginRegistry:
                 ) from error
             if code is not None and not isinstance(code, str):
                 raise PluginError(
-                    f"Plugin {name!r} returned a {type(code).__name__} from "
-                    "ipybox_kernel_startup; a str or None is needed."
+                    f"Plugin {name!r} must return a str or None from ipybox_kernel_startup, "
+                    f"got {type(code).__name__}."
                 )
             if code:
                 found.append((name, code))
         return found
 
     def emit(self, event: Event) -> None:
-        """Tells all observers. Raises nothing."""
+        """Pass an event to all plugins that observe events. Never raises.
+
+        Args:
+            event: The event.
+        """
         if not self._hooks.hook.ipybox_event.get_hookimpls():
             return
-        for name, tell in self._each("ipybox_event"):
+        for name, observe in self._each("ipybox_event"):
             try:
-                tell(event=event)
+                observe(event=event)
             except Exception:
                 log.warning("plugin %r failed on the event %s", name, event.name, exc_info=True)
 
     def _load(self, point: EntryPoint, blocked: set[str]) -> None:
         distribution = point.dist.name if point.dist else "unknown"
-        version = point.dist.version if point.dist else ""
-        entry = _Entry(point.name, distribution, version, "active", [], [])
-        if point.name in self._entries:
-            holder = self._entries[point.name].distribution
-            entry.name = f"{point.name} ({distribution})"
-            entry.status = "failed"
-            entry.problems.append(f"the plugin name {point.name!r} is taken by {holder!r}")
-            self._entries.setdefault(entry.name, entry)
+        report = PluginReport(
+            name=point.name,
+            distribution=distribution,
+            version=point.dist.version if point.dist else "",
+            status="disabled" if point.name in blocked else "active",
+        )
+        if point.name in self._reports:
+            holder = self._reports[point.name].distribution
+            name = f"{point.name} ({distribution})"
+            problem = f"The plugin name {point.name!r} is taken by {holder!r}."
+            report = replace(report, name=name, status="failed", problems=(problem,))
+            self._reports.setdefault(name, report)
             return
-        self._entries[point.name] = entry
-        if point.name in blocked:
-            entry.status = "disabled"
+        self._reports[point.name] = report
+        if report.status == "disabled":
             return
         try:
             plugin = point.load()
             self._hooks.register(plugin, name=point.name)
             self._check_hook_names(plugin)
-        # Importing a plugin runs anybody's code, and may even try to end the process.
+        # Importing a plugin runs foreign code, which may even try to exit the process.
         except (Exception, SystemExit) as error:
-            self._fail(entry, error)
+            self._fail(point.name, error)
 
     def _check_hook_names(self, plugin: object) -> None:
         for caller in self._hooks.get_hookcallers(plugin) or ():
             if not hasattr(Hooks, caller.name):
                 known = ", ".join(hook for hook in vars(Hooks) if hook.startswith(GROUP))
-                raise PluginError(f"there is no hook {caller.name!r}; there are: {known}")
+                raise PluginError(f"There is no hook {caller.name!r}. Choose one of: {known}.")
 
-    def _fail(self, entry: _Entry, error: BaseException) -> None:
-        entry.status = "failed"
-        entry.problems.append(f"{type(error).__name__}: {error}")
-        log.warning("plugin %r is left out: %s: %s", entry.name, type(error).__name__, error)
-        if self._hooks.has_plugin(entry.name):
-            self._hooks.unregister(name=entry.name)
+    def _fail(self, name: str, error: BaseException) -> None:
+        self._reports[name] = replace(self._reports[name], status="failed")
+        self._add_problem(name, f"{type(error).__name__}: {error}")
+        log.warning("skipping plugin %r: %s: %s", name, type(error).__name__, error)
+        if self._hooks.has_plugin(name):
+            self._hooks.unregister(name=name)
+
+    def _add_problem(self, name: str, problem: str) -> None:
+        report = self._reports[name]
+        self._reports[name] = replace(report, problems=(*report.problems, problem))
 
     def _each(self, hook_name: str) -> Iterator[tuple[str, Callable[..., Any]]]:
-        """(plugin name, caller of its hook alone) of those that implement the hook."""
+        """Yield plugin name and caller of its hook alone, for all that implement the hook."""
         hook = getattr(self._hooks.hook, hook_name)
         implementing = {impl.plugin_name: impl.plugin for impl in hook.get_hookimpls()}
-        # pluggy's order is last registered first; ours is that of the listing.
-        for name in self._entries:
+        # In the order of the reports; pluggy would call the last registered plugin first.
+        for name in self._reports:
             if name in implementing:
                 others = [plugin for other, plugin in implementing.items() if other != name]
                 yield name, self._hooks.subset_hook_caller(hook_name, others)
 
     def _collect(self, name: str) -> None:
-        collectors: dict[str, Callable[[_Entry, Any], None]] = {
-            "ipybox_register_backends": self._add_backend,
-            "ipybox_register_images": self._add_image,
-            "ipybox_register_output_handlers": self._add_handler,
+        """Ask a plugin for all that it registers."""
+        add_by_hook: dict[str, Callable[[Any], str]] = {
+            "ipybox_register_backends": self._catalog.add_backend,
+            "ipybox_register_images": self._catalog.add_image,
+            "ipybox_register_output_handlers": self._catalog.add_output_handler,
         }
-        entry = self._entries[name]
-        for hook_name, add in collectors.items():
+        for hook_name, add in add_by_hook.items():
             callers = dict(self._each(hook_name))
             if name not in callers:
                 continue
             try:
                 items = list(_single(callers[name]()) or ())
             except Exception as error:
-                self._fail(entry, error)
+                self._fail(name, error)
                 return
             for item in items:
                 try:
-                    add(entry, item)
+                    provided = add(item)
                 except PluginError as error:
-                    entry.problems.append(str(error))
+                    self._add_problem(name, str(error))
                     log.warning("plugin %r: %s", name, error)
-
-    def _add_backend(self, entry: _Entry, item: Any) -> None:
-        _require(item, BackendDescriptor, "ipybox_register_backends")
-        _claim(self.backends, item.name, item, "backend name", entry)
-
-    def _add_image(self, entry: _Entry, item: Any) -> None:
-        _require(item, ImageRecipe, "ipybox_register_images")
-        if taken := [tag for tag in item.tags if tag in self._image_tags]:
-            holder = self._image_tags[taken[0]]
-            raise PluginError(f"the image tag {taken[0]!r} is taken by the recipe {holder!r}")
-        _claim(self.images, item.name, item, "image recipe", entry)
-        self._image_tags.update(dict.fromkeys(item.tags, item.name))
-
-    def _add_handler(self, entry: _Entry, item: Any) -> None:
-        _require(item, OutputHandler, "ipybox_register_output_handlers")
-        if taken := [mime for mime in item.mime_types if mime in self.output_handlers]:
-            holder = self.output_handlers[taken[0]].name
-            raise PluginError(f"the MIME type {taken[0]!r} is taken by the handler {holder!r}")
-        if any(handler.name == item.name for handler in self.output_handlers.values()):
-            raise PluginError(f"the output handler name {item.name!r} is taken")
-        for mime_type in item.mime_types:
-            self.output_handlers[mime_type] = item
-        entry.provides.append(f"output handler {item.name}")
+                else:
+                    report = self._reports[name]
+                    self._reports[name] = replace(report, provides=(*report.provides, provided))
 
 
 def _is_own(point: EntryPoint) -> bool:
@@ -232,27 +242,16 @@ def _is_own(point: EntryPoint) -> bool:
 
 
 def _single(answers: Any) -> Any:
-    """The one plugin's answer: pluggy leaves a None out of its list."""
+    """Return the answer of a single plugin: pluggy returns a list, without None."""
     return answers[0] if answers else None
-
-
-def _require(item: Any, kind: type, hook_name: str) -> None:
-    if not isinstance(item, kind):
-        raise PluginError(
-            f"{hook_name} returned a {type(item).__name__}; a {kind.__name__} is needed"
-        )
-
-
-def _claim(taken: dict[str, Any], name: str, item: Any, what: str, entry: _Entry) -> None:
-    if name in taken:
-        raise PluginError(f"the {what} {name!r} is taken")
-    taken[name] = item
-    entry.provides.append(f"{what.removesuffix(' name')} {name}")
 
 
 @functools.cache
 def registry() -> PluginRegistry:
-    """The plugins of this environment, loaded once."""
+    """Return the plugins of this environment, which are loaded at the first call.
+
+    Plugins named in ``IPYBOX_DISABLE_PLUGINS``, separated by commas, are left out.
+    """
     from importlib.metadata import entry_points  # slow to import, and not needed before
 
     disabled = os.environ.get(DISABLE_VARIABLE, "").split(",")

@@ -1,1 +1,1 @@
-"""The wire to the runtime in a container: its start, labels, and what it guarantees."""
+"""What host and runtime agree on: start, labels, ports, and what a container guarantees."""

@@ -1,4 +1,4 @@
-"""What a container guarantees, judged by what the runtime measured in it: pure."""
+"""Assessment of what a container guarantees, from what the runtime measured in it: pure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,24 @@ from ipybox.spec.status import (
 
 SECCOMP_FILTER = 2
 LIMITS: tuple[Concern, ...] = ("memory", "processes", "processors")
-TOLERANCE = 1.01  # the kernel rounds limits to its pages
+TOLERANCE = 1.01
+"""Factor by which a limit may be exceeded: the Linux kernel rounds limits to pages."""
 
 
-def judge(
+def assess_guarantees(
     spec: ContainerSpec, probe: Probe | None, isolation: Isolation, limits_remedy: str = ""
 ) -> Guarantees:
-    """Compares what was asked for, the defaults among it, with what was found.
+    """Compare what a spec asks for, defaults included, with what was measured.
 
-    ``limits_remedy``: what helps where a limit is not enforced.
+    Args:
+        spec: The spec of the container.
+        probe: What the runtime measured; None if it measured nothing.
+        isolation: What separates the code from the host.
+        limits_remedy: What the user can do if a limit is not enforced; appended to ``unmet``
+            in that case. Default: nothing.
+
+    Returns:
+        The assessment. Without a probe it has no details, and says so in ``unmet``.
     """
     if probe is None:
         return Guarantees(isolation=isolation, unmet=("nothing was measured",))
@@ -41,11 +50,11 @@ def judge(
             probe.seccomp == SECCOMP_FILTER,
             f"no seccomp filter (mode {probe.seccomp})",
         ),
-        "memory": _limit("memory_bytes", probe.memory_bytes, wanted.memory_bytes),
-        "processes": _limit("pids", probe.pids, wanted.pids),
+        "memory": _check_limit("memory_bytes", probe.memory_bytes, wanted.memory_bytes),
+        "processes": _check_limit("pids", probe.pids, wanted.pids),
     }
     if wanted.cpus is not None:
-        checks["processors"] = _limit("cpus", probe.cpus, wanted.cpus)
+        checks["processors"] = _check_limit("cpus", probe.cpus, wanted.cpus)
     if spec.read_only_root:
         checks["root file system"] = (
             probe.mounts.get("/") is False,
@@ -61,14 +70,15 @@ def judge(
     details: dict[AnyConcern, Enforcement] = {
         name: "enforced" if met else "none" for name, (met, _) in checks.items()
     }
-    # Files outside the container are out of reach; the network is not.
+    # Files of the host are out of reach; the network is not.
     details |= {"filesystem": "enforced", "network": "none"}
-    unmet = [text for met, text in checks.values() if not met]
+    unmet = [reason for met, reason in checks.values() if not met]
     if limits_remedy and not all(checks[name][0] for name in LIMITS if name in checks):
         unmet.append(limits_remedy)
     return Guarantees(isolation=isolation, details=details, probe=probe, unmet=tuple(unmet))
 
 
-def _limit(name: str, found: float | None, asked: float | None) -> tuple[bool, str]:
+def _check_limit(name: str, found: float | None, asked: float | None) -> tuple[bool, str]:
+    """Return whether a limit is enforced, and the reason to report if it is not."""
     met = found is not None and asked is not None and found <= asked * TOLERANCE
     return met, f"{name}: found {'no limit' if found is None else found}, asked for {asked}"

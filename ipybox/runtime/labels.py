@@ -1,4 +1,4 @@
-"""The labels of a container: whose it is, so that what a dead owner has left is found."""
+"""Labels that record the owner of a container, so that containers of dead owners are found."""
 
 from __future__ import annotations
 
@@ -22,10 +22,16 @@ NO_LEASE = "none"
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """A process, told apart from all others of all machines and all times.
+    """The process that owns a container, identified uniquely across machines and time.
 
-    ``machine`` and ``boot`` are ids; ``namespace`` is that of its process numbers;
-    ``started`` is what the system says of its start, in units of its own.
+    As a str, in the label of a container, the parts are joined by slashes.
+
+    Attributes:
+        machine: Id of the machine.
+        boot: Id of the boot of the machine.
+        namespace: PID namespace of the process.
+        pid: Process id in that namespace.
+        started: When the process started, in the units of the operating system.
     """
 
     machine: str
@@ -39,7 +45,14 @@ class Owner:
 
     @classmethod
     def parse(cls, text: str) -> Owner | None:
-        """Reads what ``str`` has written; None for anything else."""
+        """Parse the str form of an owner.
+
+        Args:
+            text: The value of the label; it may be anything.
+
+        Returns:
+            The owner, or None if ``text`` is not the str form of one.
+        """
         parts = text.split("/")
         if len(parts) != 5 or not parts[3].isdigit():
             return None
@@ -48,29 +61,40 @@ class Owner:
 
     @classmethod
     def current(cls) -> Owner:
-        """This process."""
+        """Return the current process as an owner."""
         pid = os.getpid()
         return cls(
             machine=_machine(),
             boot=_boot(),
             namespace=_namespace(),
             pid=pid,
-            started=_started(pid) or "?",
+            started=_start_time(pid) or "?",
         )
 
     @property
     def is_dead(self) -> bool:
-        """Whether it is known to have ended. A process of another machine is not known."""
+        """Whether the process is known to have exited.
+
+        False for a process of another machine or PID namespace, which cannot be examined from
+        here.
+        """
         if self.boot != _boot():
-            # The same machine, started anew since then; or another one.
+            # Either the same machine, rebooted since then, or another one.
             return self.machine == _machine()
         if self.namespace != _namespace():
             return False
-        return _started(self.pid) != self.started
+        return _start_time(self.pid) != self.started
 
 
 def labels_for(spec: ContainerSpec) -> dict[str, str]:
-    """All labels of a new container."""
+    """Return all labels of a new container.
+
+    Args:
+        spec: The spec of the container.
+
+    Returns:
+        The labels of the spec, and those that record container, owner, lease and image.
+    """
     lease = NO_LEASE if spec.lease is None else f"{spec.lease:g}"
     return {
         **spec.labels,
@@ -82,7 +106,15 @@ def labels_for(spec: ContainerSpec) -> dict[str, str]:
 
 
 def is_abandoned(labels: Mapping[str, str]) -> bool:
-    """Whether the owner that made it is dead. One without a lease was meant to outlive it."""
+    """Return whether a container is left over from a dead owner.
+
+    Args:
+        labels: The labels of the container.
+
+    Returns:
+        Whether the owner in the labels is known to be dead. False for a container without a
+        lease, which was meant to outlive its owner.
+    """
     owner = Owner.parse(labels.get(OWNER_LABEL, ""))
     return owner is not None and owner.is_dead and labels.get(LEASE_LABEL) != NO_LEASE
 
@@ -113,13 +145,14 @@ def _namespace() -> str:
         return "host"
 
 
-def _started(pid: int) -> str | None:
-    """None for a process that is not there."""
+def _start_time(pid: int) -> str | None:
+    """Return when a process started, or None if there is no such process."""
     if sys.platform == "linux":
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             return None
+        # proc(5): fields[0] is the state (Z and X are dead), fields[19] the start time.
         return None if fields[0] in "ZX" else fields[19]
     return "".join(_output("ps", "-o", "lstart=", "-p", str(pid)).split()) or None
 

@@ -1,4 +1,4 @@
-"""What a container shall be: data, checked on construction, without an engine."""
+"""The specification of a container: plain data, checked when it is constructed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path, PurePosixPath
 from ipybox.errors import InvalidArgumentError
 from ipybox.spec.paths import GATEWAY_PORT, WORKDIR
 from ipybox.spec.resources import Port, Resources
-from ipybox.validation import check_env, check_port, check_timeout, is_valid_unicode
+from ipybox.validation import check_env, check_port, check_timeout, describe, is_valid_unicode
 
 TOKEN_BYTES = 32
-"""256 random bits."""
+"""Random bytes in a generated token (256 bits)."""
 
 DEFAULT_TAG = "gradion/ipybox"
-MAX_PATH = 1000
-MAX_NAME = 255
+MAX_PATH_CHARS = 1000
+MAX_NAME_BYTES = 255
 DEFAULT_LEASE_SECONDS = 60.0
 MIN_LEASE_SECONDS = 1.0
 CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
@@ -29,10 +29,18 @@ USER = re.compile(r"[a-zA-Z0-9_.-]+(:[a-zA-Z0-9_.-]+)?")
 
 @dataclass(frozen=True, kw_only=True)
 class Bind:
-    """A host folder inside the container.
+    """A host folder that is mounted inside the container.
 
-    ``host_path`` is absolute or relative to the current directory, and made if
-    missing. ``container_path`` is relative to the working directory ``/app``.
+    Attributes:
+        host_path: Folder on the host, absolute or relative to the current directory. It is
+            created when the container starts, if it does not exist.
+        container_path: Where the folder appears, relative to the working directory ``/app``;
+            at most 1000 characters, and 255 bytes between two slashes.
+        read_only: Whether the container may only read it. Default: False.
+
+    Raises:
+        InvalidArgumentError: If a path has the wrong type, contains NUL or is not valid Unicode;
+            if ``container_path`` is empty, absolute or too long, or contains ``..``.
     """
 
     host_path: Path
@@ -42,37 +50,49 @@ class Bind:
     def __post_init__(self) -> None:
         if not isinstance(self.container_path, str) or not isinstance(self.host_path, Path):
             raise InvalidArgumentError(
-                f"bind {self.host_path!r} -> {self.container_path!r}: both must be paths."
+                f"Bind {self.host_path!r} -> {self.container_path!r}: the paths must be a Path "
+                f"(host_path) and a str (container_path), got {type(self.host_path).__name__} "
+                f"and {type(self.container_path).__name__}."
             )
-        found = f"bind {str(self.host_path)!r} -> {self.container_path!r}"
+        bind = f"Bind {str(self.host_path)!r} -> {self.container_path!r}"
         path = PurePosixPath(self.container_path)
         if "\0" in self.container_path or "\0" in str(self.host_path):
-            raise InvalidArgumentError(f"{found}: a path has no NUL character.")
+            raise InvalidArgumentError(f"{bind}: a path must not contain a NUL character.")
         if not is_valid_unicode(self.container_path) or not is_valid_unicode(str(self.host_path)):
-            raise InvalidArgumentError(f"{found}: a path must be Unicode text.")
-        if len(self.container_path) > MAX_PATH or any(
-            len(part.encode()) > MAX_NAME for part in path.parts
+            raise InvalidArgumentError(
+                f"{bind}: a path must be valid Unicode, got a lone surrogate."
+            )
+        if len(self.container_path) > MAX_PATH_CHARS or any(
+            len(part.encode()) > MAX_NAME_BYTES for part in path.parts
         ):
             raise InvalidArgumentError(
-                f"bind to {self.container_path[:40]!r}…: a path has at most {MAX_PATH} "
-                f"characters, and {MAX_NAME} bytes between two slashes."
+                f"Bind to {self.container_path[:40]!r}…: container_path may have at most "
+                f"{MAX_PATH_CHARS} characters, and {MAX_NAME_BYTES} bytes between two slashes."
             )
         if path.is_absolute():
             raise InvalidArgumentError(
-                f"{found}: the container path must be relative; it is placed below {WORKDIR}. "
+                f"{bind}: container_path must be relative to {WORKDIR}. "
                 f"Write {str(path).lstrip('/')!r}."
             )
         if ".." in path.parts:
-            raise InvalidArgumentError(f"{found}: the container path may not leave {WORKDIR}.")
+            raise InvalidArgumentError(
+                f"{bind}: container_path may not leave {WORKDIR}. Remove the '..'."
+            )
         if not path.parts:
             raise InvalidArgumentError(
-                f"{found}: the container path is empty; name a folder below {WORKDIR}."
+                f"{bind}: container_path is empty. Name a folder below {WORKDIR}."
             )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """Where a container's gateway answers. The token is in no repr."""
+    """Where the gateway of a container answers.
+
+    Attributes:
+        host: Host name or IP address.
+        port: TCP port.
+        token: The token that the gateway requires. It is left out of the repr.
+    """
 
     host: str
     port: int
@@ -81,13 +101,39 @@ class Endpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
-    """All that a backend needs to make a container.
+    """Everything that a backend needs to create a container.
 
-    ``name`` is chosen before the engine is asked for anything, so that whatever
-    happens can be found and removed. ``port`` is the host port of the gateway,
-    None for one that the system chooses. ``start_timeout`` is in seconds, from
-    the start until the gateway answers; ``port_timeout`` until its port is known.
-    ``lease``: seconds that the container lives on without its owner, None for ever.
+    Attributes:
+        tag: Name of the image. Default: ``gradion/ipybox``.
+        binds: Host folders to mount.
+        env: Environment variables of the container. They are left out of the repr.
+        port: Host port of the gateway; None lets the system choose a free one.
+        ports: Further ports to publish.
+        resources: Limits; None for the backend's defaults.
+        labels: Labels of the container. Keys that start with ``ipybox.`` are reserved.
+        user: User, and optionally group, that the code runs as: names or ids, as in
+            ``"1000:1000"``. None for the user of the image.
+        gpus: GPUs to pass through: ``"all"``, a number, or ids separated by commas. None for
+            none.
+        runtime: OCI runtime that runs the container; None for the engine's default.
+        engine_init: Whether the engine's own init becomes process 1. Default: False.
+        read_only_root: Whether the root file system is read-only. Default: False.
+        lease: Seconds that the container lives on without its owner, at least 1; None for
+            ever. Default: 60.
+        strict: Whether the start fails if something that was asked for is not enforced.
+            Default: False.
+        port_timeout: Seconds from the start until the gateway's port is known. Default: 10.
+        start_timeout: Seconds from the start until the gateway answers. Default: 60.
+        name: Name of the container, 2 to 128 characters. It is chosen before the engine is
+            asked for anything, so that the container can be found and removed whatever
+            happens. Default: ``ipybox-`` and 12 random hexadecimal digits.
+        token: The token that the gateway requires. Default: a random one. It is left out of
+            the repr.
+
+    Raises:
+        InvalidArgumentError: If a value has the wrong type or is out of range; if two binds
+            have the same container path, or one inside the other; if two ports are the same,
+            or one is the gateway's.
     """
 
     tag: str = DEFAULT_TAG
@@ -111,7 +157,9 @@ class ContainerSpec:
 
     def __post_init__(self) -> None:
         if not isinstance(self.tag, str) or not self.tag.strip():
-            raise InvalidArgumentError(f"tag is {self.tag!r}; it must name an image.")
+            raise InvalidArgumentError(
+                f"tag must be the name of an image, got {describe(self.tag)}."
+            )
         if self.port is not None:
             check_port(self.port)
         check_timeout("port_allocation_timeout", self.port_timeout)
@@ -124,12 +172,24 @@ class ContainerSpec:
             check_timeout("lease", self.lease)
             if self.lease < MIN_LEASE_SECONDS:
                 raise InvalidArgumentError(
-                    f"lease is {self.lease!r}; it must be at least {MIN_LEASE_SECONDS} s, or None."
+                    f"lease must be None or at least {MIN_LEASE_SECONDS} s, got {self.lease!r}."
                 )
 
 
 def parse_binds(binds: Mapping[str, str] | Sequence[Bind] | None) -> tuple[Bind, ...]:
-    """Binds as people write them: a mapping of host path to container path, or Binds."""
+    """Convert the ``binds`` argument to Bind objects.
+
+    Args:
+        binds: A mapping of host paths to container paths, a sequence of Bind, or None. ``~`` in
+            a host path is expanded.
+
+    Returns:
+        The binds, in their order; empty for None.
+
+    Raises:
+        InvalidArgumentError: If ``binds`` has another type, a host path is empty or cannot be
+            expanded, or a path is not valid for a Bind.
+    """
     if binds is None:
         return ()
     if isinstance(binds, Mapping):
@@ -140,17 +200,20 @@ def parse_binds(binds: Mapping[str, str] | Sequence[Bind] | None) -> tuple[Bind,
     if isinstance(binds, Sequence) and all(isinstance(bind, Bind) for bind in binds):
         return tuple(binds)
     raise InvalidArgumentError(
-        f"binds is {binds!r}; it must map host paths to container paths, or be a list of Bind."
+        "binds must be a mapping of host paths to container paths, or a list of Bind, "
+        f"got {describe(binds)}."
     )
 
 
 def _host_path(value: str | os.PathLike[str]) -> Path:
     if not str(value).strip():  # Path("") would be the current directory
-        raise InvalidArgumentError("a bind's host path is empty.")
+        raise InvalidArgumentError("The host path of a bind must not be empty.")
     try:
         return Path(value).expanduser()
     except (TypeError, RuntimeError) as error:
-        raise InvalidArgumentError(f"bind host path {value!r}: {error}") from error
+        raise InvalidArgumentError(
+            f"The host path of a bind is invalid: {value!r}: {error}"
+        ) from error
 
 
 def _check_targets(binds: tuple[Bind, ...]) -> None:
@@ -160,13 +223,13 @@ def _check_targets(binds: tuple[Bind, ...]) -> None:
         for other in taken:
             if target == other:
                 raise InvalidArgumentError(
-                    f"binds {str(taken[other].host_path)!r} and {str(bind.host_path)!r} share "
-                    f"the container path {bind.container_path!r}; give each its own."
+                    f"Binds {str(taken[other].host_path)!r} and {str(bind.host_path)!r} share "
+                    f"the container path {bind.container_path!r}. Give each its own."
                 )
             if target.is_relative_to(other) or other.is_relative_to(target):
                 raise InvalidArgumentError(
-                    f"container path {str(target)!r} and {str(other)!r} lie inside each other; "
-                    "bind them side by side."
+                    f"The container paths {str(target)!r} and {str(other)!r} of two binds lie "
+                    "inside each other. Choose paths side by side."
                 )
         taken[target] = bind
 
@@ -175,53 +238,73 @@ def _check_ports(ports: tuple[Port, ...]) -> None:
     taken = set()
     for port in ports:
         if not isinstance(port, Port):
-            raise InvalidArgumentError(f"ports holds {port!r}; it must hold Port objects.")
-        if (port.container_port, port.protocol) == (GATEWAY_PORT, "tcp"):
+            raise InvalidArgumentError(f"ports must hold Port objects, got {describe(port)}.")
+        key = (port.container_port, port.protocol)
+        if key == (GATEWAY_PORT, "tcp"):
             raise InvalidArgumentError(
-                f"ports: {GATEWAY_PORT} is the gateway's own; `port` chooses its host port."
+                f"ports must not hold {GATEWAY_PORT}/tcp: it is the gateway's own port. "
+                "To choose the gateway's port on the host, pass `port`."
             )
-        if (key := (port.container_port, port.protocol)) in taken:
-            raise InvalidArgumentError(f"ports: {port.container_port} is there twice.")
+        if key in taken:
+            raise InvalidArgumentError(
+                f"ports must not hold {port.container_port}/{port.protocol} twice."
+            )
         taken.add(key)
 
 
 def _check_identity(spec: ContainerSpec) -> None:
-    """Name, labels, user, devices."""
+    """Check name, labels, user and GPUs."""
     if not isinstance(spec.name, str) or not CONTAINER_NAME.fullmatch(spec.name):
         raise InvalidArgumentError(
-            f"name is {spec.name!r}; it must be letters, digits, '_', '.' and '-', 2 to 128 "
-            "of them, with a letter or digit first."
+            "name must be 2 to 128 letters, digits, '_', '.' and '-', starting with a letter or "
+            f"digit, got {describe(spec.name)}."
         )
     for key, value in spec.labels.items():
         if not isinstance(key, str) or not isinstance(value, str) or not key:
-            raise InvalidArgumentError(f"labels: {key!r}: name and value must be texts.")
+            raise InvalidArgumentError(
+                "labels must map non-empty str to str, got "
+                f"{describe(key)} mapped to {type(value).__name__}."
+            )
         if key.startswith("ipybox."):
-            raise InvalidArgumentError(f"labels: {key!r}: names with 'ipybox.' are ours.")
+            raise InvalidArgumentError(
+                f"labels must not hold {key!r}: names that start with 'ipybox.' are reserved."
+            )
     if spec.user is not None and not (isinstance(spec.user, str) and USER.fullmatch(spec.user)):
         raise InvalidArgumentError(
-            f"user is {spec.user!r}; it must be a name or number, as in '1000:1000'."
+            f"user must be a name or id, as in '1000:1000', got {describe(spec.user)}."
         )
     gpus = spec.gpus
-    if gpus is not None and (isinstance(gpus, bool) or gpus in ("", 0)):
+    below_one = isinstance(gpus, int) and gpus < 1
+    if gpus is not None and (isinstance(gpus, bool) or gpus == "" or below_one):
         raise InvalidArgumentError(
-            f"gpus is {gpus!r}; it must be 'all', how many, or ids with commas between them."
+            "gpus must be 'all', a number above 0, or ids separated by commas, "
+            f"got {describe(gpus)}."
         )
-    if isinstance(gpus, int) and gpus < 0:
-        raise InvalidArgumentError(f"gpus is {gpus}; it must be above 0.")
 
 
 def resolve_binds(spec: ContainerSpec) -> ContainerSpec:
-    """The spec with absolute host paths, each of them made if it was missing."""
+    """Make the host paths of all binds absolute and create missing folders.
+
+    Args:
+        spec: The spec; it is left unchanged.
+
+    Returns:
+        A copy with absolute host paths.
+
+    Raises:
+        InvalidArgumentError: If a folder does not exist and cannot be created.
+    """
     binds = []
     for bind in spec.binds:
         path = bind.host_path.absolute()
         try:
             path.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
-            pass  # a file: bound as it is
+            pass  # a file, which is bound as it is
         except OSError as error:
             raise InvalidArgumentError(
-                f"bind {str(bind.host_path)!r}: it does not exist and can't be made: {error}."
+                f"The host folder {str(bind.host_path)!r} of a bind does not exist and can't be "
+                f"made: {error}."
             ) from error
         binds.append(dataclasses.replace(bind, host_path=path))
     return dataclasses.replace(spec, binds=tuple(binds))

@@ -1,7 +1,8 @@
-"""What a backend tells of an engine, and of a container: data."""
+"""What backends report about an engine and its containers."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NewType, TypeAlias, get_args
@@ -37,7 +38,14 @@ def bind_concern(container_path: str) -> BindConcern:
 
 @dataclass(frozen=True, kw_only=True)
 class Availability:
-    """Whether a backend can run containers now; where not, why, and what to do."""
+    """Whether a backend can run containers now.
+
+    Attributes:
+        ready: Whether it can.
+        version: Version of the engine, if known.
+        reason: Why the backend is not ready; None if it is.
+        remedy: What the user can do about it; None if there is nothing to do, or not known.
+    """
 
     ready: bool
     version: str | None = None
@@ -47,9 +55,14 @@ class Availability:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something of a host that a backend needs, or would be better with.
+    """One property of the host that a backend requires or recommends.
 
-    ``found``: how it is; ``remedy``: what mends it, None where nothing has to be.
+    Attributes:
+        name: What was examined.
+        level: ``"ok"``; ``"warning"`` if something recommended is missing; ``"error"`` if
+            something required is.
+        found: What was found.
+        remedy: What fixes it; None if nothing has to be fixed.
     """
 
     name: str
@@ -60,12 +73,21 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """What the runtime has found inside its container, before any code ran.
+    """What the runtime measured inside its container, before any code ran.
 
-    ``user``, ``group``: numbers. ``capabilities``: the effective ones, as the kernel's bit
-    mask. ``seccomp``: the kernel's mode (0 none, 1 strict, 2 filter). Limits are as the
-    control group has them, in bytes, processes and cores; None for no limit, or where
-    they can't be read. ``mounts``: path to whether it is writable.
+    Limits are those of the control group; None means no limit, or that the limit could not be
+    read.
+
+    Attributes:
+        user: User id of the runtime and the code.
+        group: Group id of the runtime and the code.
+        capabilities: Effective capabilities, as the bit mask of the Linux kernel.
+        no_new_privileges: Whether the processes can gain no further privileges.
+        seccomp: Mode of the Linux kernel: 0 none, 1 strict, 2 filter.
+        memory_bytes: Memory limit, in bytes.
+        pids: Limit of processes and threads.
+        cpus: Limit of processor time, in cores.
+        mounts: Mount points, each mapped to whether it is writable.
     """
 
     user: int
@@ -112,8 +134,14 @@ class Guarantees:
 
 @dataclass(frozen=True, kw_only=True)
 class ExitStatus:
-    """How a container ended. ``code`` is negative for a signal, None where unknown, and 0
-    where its owner has ended it."""
+    """How a container exited.
+
+    Attributes:
+        code: Exit code: negative for a signal (-9 is SIGKILL), None if unknown, 0 if the owner
+            stopped the container.
+        out_of_memory: Whether the system killed the container because it was out of memory.
+        reason: Why the container exited, as a phrase for messages.
+    """
 
     code: int | None
     out_of_memory: bool = False
@@ -121,19 +149,64 @@ class ExitStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Truncation:
+    """How much output was cut off because it exceeded a limit; false if nothing was.
+
+    Attributes:
+        text: Bytes of text that were cut off: UTF-8 for an execution; of standard output and
+            standard error together, as they came, for a command.
+        outputs: Number of displays and results beyond the maximum.
+        messages: Number of messages that were dropped because they were too large.
+        message_bytes: Size of those messages together, in bytes.
+    """
+
+    text: int = 0
+    outputs: int = 0
+    messages: int = 0
+    message_bytes: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.text or self.outputs or self.messages)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExecResult:
-    """What a command in the container came to. ``truncated``: bytes that were cut off."""
+    """The outcome of a command that ran in a container.
+
+    Attributes:
+        exit_code: Exit code of the command.
+        stdout: What the command wrote to standard output, up to the maximum.
+        stderr: What the command wrote to standard error, up to the maximum.
+        truncated: How much was cut off: ``truncated.text`` bytes. An int, which older backends
+            pass, is converted with a DeprecationWarning.
+    """
 
     exit_code: int
     stdout: bytes
     stderr: bytes
-    truncated: int = 0
+    truncated: Truncation = Truncation()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.truncated, int):
+            warnings.warn(
+                f"ExecResult.truncated must be a Truncation, got int: {self.truncated}. "
+                "Pass ipybox.authoring.Truncation(text=...).",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+            object.__setattr__(self, "truncated", Truncation(text=self.truncated))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stats:
-    """What a container uses: processor time in seconds since its start, memory in bytes
-    (without the page cache), processes and threads."""
+    """What a container currently uses.
+
+    Attributes:
+        cpu_seconds: Processor time since the container started, in seconds.
+        memory_bytes: Memory without the page cache, in bytes.
+        memory_limit_bytes: Memory limit, in bytes; None if there is none, or it is unknown.
+        pids: Number of processes and threads; None if unknown.
+    """
 
     cpu_seconds: float
     memory_bytes: int
@@ -143,10 +216,16 @@ class Stats:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerInfo:
-    """A container of ours, as the engine lists it. ``created``: seconds since the epoch.
-    ``state``: the engine's word; "running" where it runs.
+    """A container of ipybox, as the engine lists it.
 
-    ``abandoned``: its owner is known to be dead, and nobody else holds it.
+    Attributes:
+        id: Id of the container on its engine.
+        name: Name of the container.
+        state: State in the engine's words; ``"running"`` for a running container.
+        image: Name of its image.
+        created: When it was created, in seconds since the epoch.
+        labels: Its labels.
+        abandoned: Whether its owner is known to be dead and no other process holds it.
     """
 
     id: str

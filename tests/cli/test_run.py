@@ -81,7 +81,7 @@ def test_wrong_usage_exits_with_2_and_no_traceback(
 def test_run_refuses_to_fall_back_to_a_backend_without_isolation() -> None:
     done = ipybox("run", "-c", "1", IPYBOX_BACKEND="", IPYBOX_DISABLE_PLUGINS="docker,podman")
     assert done.returncode == 1
-    assert "No backend that isolates is ready" in done.stderr
+    assert "No backend that isolates the code is ready" in done.stderr
 
 
 def test_binds_env_and_save_images_take_effect(local: str, tmp_path: Path) -> None:

@@ -183,8 +183,8 @@ async def test_wrong_use_is_told_before_anything_is_built(tmp_path: Path) -> Non
         (["--package", "x"], "Give the image its own name"),
         (["-t", "x", "-d", str(options)], "line 1: '--index-url nowhere' is not a package"),
         (["-t", "x", "-d", str(tmp_path / "none")], "No such file"),
-        (["-t", "UPPER CASE"], "names no image"),
-        (["-t", "x", "--package", "-e ."], "is no requirement"),
+        (["-t", "UPPER CASE"], "is not a valid image name"),
+        (["-t", "x", "--package", "-e ."], "must hold requirement specifiers"),
     ]:
         done = await ipybox("build", *arguments)
         assert done.returncode == 2, done.stderr

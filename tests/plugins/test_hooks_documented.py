@@ -1,9 +1,9 @@
-"""Every hook has a page, and every hook is implemented by the foreign plugin that is tested."""
+"""Every hook has a page in the docs, and the third-party example implements every hook."""
 
 import re
 from pathlib import Path
 
-import ipybox_local.plugin  # noqa: F401  # the built-in is importable by its name
+import ipybox_local.plugin  # noqa: F401  # examples may import a built-in plugin
 
 from ipybox.plugins.hookspecs import Hooks
 
@@ -20,10 +20,10 @@ def test_every_hook_has_a_page_and_every_page_a_hook() -> None:
         (source,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
         names: dict[str, object] = {"load": lambda: None}
         exec(source, names)
-        assert getattr(names[name], "ipybox_impl", None), "the example registers no hook"
+        assert getattr(names[name], "ipybox_impl", None), "the example implements no hook"
 
 
-def test_every_hook_is_used_by_the_foreign_plugin() -> None:
+def test_the_third_party_example_implements_every_hook() -> None:
     source = (ROOT / "tests/thirdparty/ipybox_toy/plugin.py").read_text()
     for name in HOOKS:
         assert f"def {name}(" in source

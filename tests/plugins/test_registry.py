@@ -1,4 +1,4 @@
-"""Plugins: found, isolated from each other, reported by name."""
+"""Plugins are found, isolated from each other, and reported by name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def descriptor(name: str) -> BackendDescriptor:
 
 
 def point(name: str, plugin: object) -> EntryPoint:
-    """An entry point to an object, as if a distribution had brought it."""
+    """Return an entry point to an object, as if a distribution provided it."""
     module = ModuleType(f"fake_plugin_{name}")
     module.plugin = plugin  # type: ignore[attr-defined]
     sys.modules[module.__name__] = module
@@ -44,7 +44,7 @@ def report_of(found: Registry, name: str) -> PluginReport:
     return next(report for report in found.reports if report.name == name)
 
 
-def test_built_ins_come_in_by_the_same_door() -> None:
+def test_built_in_plugins_are_loaded_like_any_other() -> None:
     reports = {report.name: report for report in registry().reports}
     assert reports["local"].provides == ("backend local",)
     assert reports["local"].distribution == "ipybox"
@@ -57,45 +57,55 @@ def raising() -> Any:
 
 
 @pytest.mark.parametrize(
-    ("bad", "says"),
+    ("bad", "message"),
     [
         (plugin(ipybox_register_backends=lambda no_such_argument: []), "no_such_argument"),
         (plugin(ipybox_register_nothing=lambda: ()), "no hook 'ipybox_register_nothing'"),
         (plugin(ipybox_register_backends=raising), "RuntimeError: in the hook"),
         (plugin(ipybox_register_backends=lambda: 7), "TypeError"),
-        (plugin(ipybox_register_backends=lambda: ["text"]), "BackendDescriptor is needed"),
-        (plugin(ipybox_register_images=lambda: [3]), "ImageRecipe is needed"),
-        (plugin(ipybox_register_output_handlers=lambda: [3]), "OutputHandler is needed"),
+        (
+            plugin(ipybox_register_backends=lambda: ["text"]),
+            "must return BackendDescriptor objects, got str",
+        ),
+        (plugin(ipybox_register_images=lambda: [3]), "must return ImageRecipe objects, got int"),
+        (
+            plugin(ipybox_register_output_handlers=lambda: [3]),
+            "must return OutputHandler objects, got int",
+        ),
     ],
 )
-def test_a_bad_plugin_is_reported_and_stops_nothing(bad: object, says: str) -> None:
+def test_a_plugin_that_fails_is_reported_and_does_not_affect_others(
+    bad: object, message: str
+) -> None:
     found = Registry([point("bad", bad), point("good", GOOD)])
     report = report_of(found, "bad")
-    assert says in " ".join(report.problems)
+    assert message in " ".join(report.problems)
     assert list(found.backends) == ["good"]
     assert report_of(found, "good").status == "active"
 
 
 @pytest.mark.parametrize(
-    ("value", "says"),
+    ("value", "message"),
     [("no_such_module", "ModuleNotFoundError"), ("json:no_such_name", "AttributeError")],
 )
-def test_a_plugin_that_does_not_import(value: str, says: str) -> None:
+def test_a_plugin_that_can_not_be_imported_is_reported(value: str, message: str) -> None:
     broken = EntryPoint(name="broken", value=value, group="ipybox")
     found = Registry([broken, point("good", GOOD)])
     assert report_of(found, "broken").status == "failed"
-    assert says in report_of(found, "broken").problems[0]
+    assert message in report_of(found, "broken").problems[0]
     assert list(found.backends) == ["good"]
 
 
-def test_a_plugin_that_ends_the_process(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_that_exits_at_import_is_reported(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "plugin_that_exits.py").write_text("raise SystemExit(0)")
     monkeypatch.syspath_prepend(tmp_path)
     exits = EntryPoint(name="exits", value="plugin_that_exits", group="ipybox")
     assert report_of(Registry([exits]), "exits").problems == ("SystemExit: 0",)
 
 
-def test_taken_names_are_refused() -> None:
+def test_names_that_are_taken_are_refused() -> None:
     second = plugin(
         ipybox_register_backends=lambda: [descriptor("good"), descriptor("own")],
         ipybox_register_images=lambda: [
@@ -111,7 +121,7 @@ def test_taken_names_are_refused() -> None:
     assert [problem.split("'")[1] for problem in report.problems] == ["good", "x", "a"]
 
 
-def test_taken_mime_types_are_refused() -> None:
+def test_mime_types_that_are_taken_are_refused() -> None:
     class Handler:
         name = "mine"
         mime_types = ("image/png",)
@@ -124,22 +134,22 @@ def test_taken_mime_types_are_refused() -> None:
 
     both = plugin(ipybox_register_output_handlers=lambda: [Handler(), SecondHandler()])
     found = Registry([point("both", both)])
-    assert "'image/png' is taken by the handler 'mine'" in report_of(found, "both").problems[0]
+    assert "'image/png' is taken by handler 'mine'" in report_of(found, "both").problems[0]
 
 
-def test_two_plugins_of_one_name() -> None:
+def test_the_second_plugin_of_a_name_is_refused() -> None:
     found = Registry([point("same", GOOD), point("same", plugin())])
     assert [report.status for report in found.reports] == ["active", "failed"]
     assert "taken" in found.reports[1].problems[0]
 
 
-def test_disabled_by_name() -> None:
+def test_a_plugin_can_be_disabled_by_name() -> None:
     found = Registry([point("good", GOOD), point("other", plugin())], disabled=["good"])
     assert report_of(found, "good").status == "disabled"
     assert found.backends == {}
 
 
-def test_prepare_spec_passes_from_plugin_to_plugin() -> None:
+def test_each_plugin_prepares_the_spec_that_the_one_before_it_returned() -> None:
     def add(name: str) -> Any:
         def prepare(spec: ContainerSpec) -> ContainerSpec:
             return dataclasses.replace(spec, env={**spec.env, name: str(len(spec.env))})
@@ -153,7 +163,7 @@ def test_prepare_spec_passes_from_plugin_to_plugin() -> None:
     assert found.prepare_spec(ContainerSpec()).env == {"A": "0", "C": "1"}
 
 
-def test_prepare_spec_refuses() -> None:
+def test_a_plugin_can_refuse_a_start() -> None:
     def refuse(spec: ContainerSpec) -> None:
         raise InvalidArgumentError("not on this machine")
 
@@ -162,13 +172,13 @@ def test_prepare_spec_refuses() -> None:
 
 
 @pytest.mark.parametrize("answer", [raising, lambda: 7])
-def test_prepare_spec_that_fails_refuses_too(answer: Any) -> None:
+def test_a_plugin_that_fails_to_prepare_a_spec_refuses_the_start(answer: Any) -> None:
     broken = plugin(ipybox_prepare_spec=lambda spec: answer())
     with pytest.raises(PluginError, match="'org'"):
         Registry([point("org", broken)]).prepare_spec(ContainerSpec())
 
 
-def test_events_reach_all_observers(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_event_reaches_all_observers_even_if_one_fails(caplog: pytest.LogCaptureFixture) -> None:
     seen: list[Event] = []
 
     def fail(event: Event) -> None:

@@ -1,4 +1,4 @@
-"""A foreign distribution, installed by pip into an environment of its own, and used there."""
+"""A third-party distribution is installed by pip into its own environment, and used there."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-FOREIGN = Path(__file__).parents[1] / "thirdparty"
+THIRD_PARTY = Path(__file__).parents[1] / "thirdparty"
 
 USE = """
 import asyncio, ipybox, pathlib
@@ -42,15 +42,18 @@ asyncio.run(main())
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment with the foreign distribution, on top of ours."""
-    folder = tmp_path_factory.mktemp("foreign")
+    """Create a virtual environment with the third-party distribution on top of this one.
+
+    Returns the folder of its programs.
+    """
+    folder = tmp_path_factory.mktemp("third-party")
     venv.EnvBuilder(symlinks=True).create(str(folder))
-    ours = sysconfig.get_paths()["purelib"]
-    (own,) = folder.glob("lib/python*/site-packages")
-    (own / "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
+    base = sysconfig.get_paths()["purelib"]
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "base.pth").write_text(f"import site; site.addsitedir({base!r})\n")
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python"), "install"]
     subprocess.run(
-        [*pip, "--quiet", "--no-index", "--no-deps", "--no-build-isolation", str(FOREIGN)],
+        [*pip, "--quiet", "--no-index", "--no-deps", "--no-build-isolation", str(THIRD_PARTY)],
         check=True,
         timeout=100,
     )
@@ -67,7 +70,7 @@ def run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_it_is_used(environment: Path) -> None:
+def test_all_that_the_plugin_registers_is_used(environment: Path) -> None:
     done = run([str(environment / "python"), "-c", USE])
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -81,7 +84,7 @@ def test_it_is_used(environment: Path) -> None:
     )  # fmt: skip
 
 
-def test_it_is_listed_and_can_be_disabled(environment: Path) -> None:
+def test_the_plugin_is_listed_and_can_be_disabled(environment: Path) -> None:
     command = [str(environment / "python"), "-m", "ipybox.cli", "plugins", "--json"]
     toy = {row["name"]: row for row in json.loads(run(command).stdout)}["toy"]
     assert (toy["distribution"], toy["version"], toy["status"]) == ("ipybox-toy", "0.3.0", "active")
@@ -94,6 +97,6 @@ def test_it_is_listed_and_can_be_disabled(environment: Path) -> None:
     }  # fmt: skip
 
 
-def test_our_own_environment_does_not_have_it() -> None:
+def test_the_environment_of_the_tests_does_not_have_the_plugin() -> None:
     done = run([sys.executable, "-c", "import ipybox_toy"])
     assert "ModuleNotFoundError" in done.stderr

@@ -1,6 +1,7 @@
 """Old import paths of public names keep working, and warn."""
 
 import importlib
+import inspect
 import subprocess
 import sys
 
@@ -57,6 +58,34 @@ def test_old_module_can_be_imported_and_warns(old: str, name: str) -> None:
     with pytest.warns(DeprecationWarning, match=rf"{old}\.{name} has moved to {new}\.{name}"):
         found = getattr(importlib.import_module(old), name)
     assert found is getattr(importlib.import_module(new), name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("ipybox.spec.ContainerSpec", "ipybox.spec.container.ContainerSpec"),
+        ("ipybox.spec.WORKDIR", "ipybox.spec.paths.WORKDIR"),
+        ("ipybox.spec.check_env", "ipybox.validation.check_env"),
+        ("ipybox.image.ImageRecipe", "ipybox.spec.image.ImageRecipe"),
+        ("ipybox.image.split_name", "ipybox.spec.image.split_name"),
+        ("ipybox.plugins.PluginReport", "ipybox.plugins.registry.PluginReport"),
+        ("ipybox.authoring.judge", "ipybox.authoring.assess_guarantees"),
+    ],
+)
+def test_old_name_of_a_module_that_is_still_there_warns(old: str, new: str) -> None:
+    (old_module, _, old_name), (new_module, _, new_name) = old.rpartition("."), new.rpartition(".")
+    with pytest.warns(DeprecationWarning, match=rf"{old} has moved to {new}\."):
+        found = getattr(importlib.import_module(old_module), old_name)
+    assert found is getattr(importlib.import_module(new_module), new_name)
+
+
+@pytest.mark.parametrize("package", ["ipybox.spec", "ipybox.image", "ipybox.plugins"])
+def test_every_name_that_a_package_answers_for_is_found(package: str) -> None:
+    module = importlib.import_module(package)
+    moved = inspect.getclosurevars(module.__getattr__).nonlocals["moved"]
+    for name in moved:
+        with pytest.deprecated_call():
+            getattr(module, name)
 
 
 def test_warning_points_at_the_importing_line() -> None:

@@ -1,1 +1,1 @@
-"""What somebody else might bring to ipybox, in a distribution of their own."""
+"""A third-party distribution with plugins for ipybox, as an example for authors."""

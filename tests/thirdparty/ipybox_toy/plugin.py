@@ -1,4 +1,4 @@
-"""Registers all that this distribution brings. Imports nothing heavy."""
+"""Registers everything that this distribution provides. Imports nothing heavy."""
 
 from ipybox.authoring import BackendDescriptor, ContainerSpec, Event, ImageRecipe, hookimpl
 from ipybox_toy.outputs import CsvHandler

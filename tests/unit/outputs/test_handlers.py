@@ -1,4 +1,4 @@
-"""The built-in output handlers on good, bad and hostile data."""
+"""The built-in output handlers and the collector, on valid, invalid and hostile data."""
 
 import base64
 import io
@@ -19,7 +19,7 @@ from ipybox.outputs.result import build_result
 def encoded(name: str, size: tuple[int, int] = (3, 2), **options: Any) -> str:
     buffer = io.BytesIO()
     Image.new("RGB", size).save(buffer, name, **options)
-    return base64.encodebytes(buffer.getvalue()).decode()  # with line breaks, as matplotlib
+    return base64.encodebytes(buffer.getvalue()).decode()  # with line breaks, as matplotlib's
 
 
 def png_claiming(width: int, height: int) -> str:
@@ -41,7 +41,7 @@ def test_images_are_decoded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mime_type", "data", "error", "says"),
+    ("mime_type", "data", "error", "message"),
     [
         ("image/png", png_claiming(60_000, 60_000), ValueError, "pixels|exceeds limit"),
         ("image/png", png_claiming(9_000, 9_000), ValueError, "at most 64,000,000"),
@@ -54,19 +54,21 @@ def test_images_are_decoded() -> None:
         ("image/png", encoded("png", (50, 50))[:60], Exception, "."),
     ],
 )
-def test_bad_images(mime_type: str, data: Any, error: type[Exception], says: str) -> None:
-    with pytest.raises((error, Image.DecompressionBombError), match=says):
+def test_invalid_images_are_refused(
+    mime_type: str, data: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises((error, Image.DecompressionBombError), match=message):
         ImageHandler().convert(mime_type, data, {})
 
 
-def test_frames_count_as_pixels() -> None:
+def test_all_frames_count_towards_the_pixel_limit() -> None:
     frames = [Image.new("RGB", (100, 100), (colour, 0, 0)) for colour in range(20, 220, 10)]
     data = encoded("gif", (100, 100), save_all=True, append_images=frames)
-    with pytest.raises(ValueError, match="pixels in all"):
+    with pytest.raises(ValueError, match="pixels in all frames"):
         ImageHandler(max_pixels=150_000).convert("image/gif", data, {})
 
 
-def test_text_that_is_none() -> None:
+def test_text_that_is_not_a_str_is_refused() -> None:
     with pytest.raises(TypeError, match="list"):
         TextHandler().convert("text/plain", ["a"], {})
 
@@ -80,7 +82,7 @@ class Raising:
         raise RecursionError(f"no {mime_type}")
 
 
-def test_a_handler_that_raises_spoils_nothing_else() -> None:
+def test_a_handler_that_raises_affects_only_its_own_entry() -> None:
     handler = Raising()
     assert isinstance(handler, OutputHandler)
     handlers = {"application/x-bad": handler, "text/plain": TextHandler()}
@@ -95,7 +97,7 @@ def test_a_handler_that_raises_spoils_nothing_else() -> None:
     assert result.text == "fine\nnext"
 
 
-def test_text_of_a_picture_is_not_in_the_text() -> None:
+def test_the_description_of_an_image_is_not_in_the_text() -> None:
     output = OutputCollector(OutputLimits())
     output.bundle(Bundle("display", {"image/png": "x", "text/plain": "<Figure>"}))
     output.stream("stdout", " \n")
@@ -112,7 +114,7 @@ def test_update_replaces_text_and_bundle() -> None:
     assert [item.data["text/plain"] for item in result.outputs] == ["new", "other"]
 
 
-def test_clear_wait_without_more_output_clears_nothing() -> None:
+def test_clear_with_wait_takes_effect_at_the_next_output() -> None:
     output = OutputCollector(OutputLimits())
     output.stream("stdout", "stays")
     output.clear(wait=True)
@@ -121,7 +123,7 @@ def test_clear_wait_without_more_output_clears_nothing() -> None:
     assert build_result(output, {}).text == "comes"
 
 
-def test_text_cap_counts_what_it_cut() -> None:
+def test_text_beyond_the_limit_is_cut_and_counted() -> None:
     output = OutputCollector(OutputLimits(text=10))
     for _ in range(3):
         output.stream("stdout", "12345678")

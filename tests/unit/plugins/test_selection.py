@@ -1,4 +1,4 @@
-"""Which backend is chosen, and what is said where none is."""
+"""The choice of a backend, and the error if none is ready."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Engine(Backend):
         raise NotImplementedError
 
 
-def broken() -> Any:
+def load_fails() -> Any:
     raise ImportError("No module named 'enginelib'")
 
 
@@ -45,7 +45,7 @@ def add(plugins: PluginRegistry, name: str, *, ready: bool, isolation: Any = "co
     )
 
 
-async def test_first_ready_one_that_isolates(plugins: PluginRegistry) -> None:
+async def test_the_first_ready_backend_that_isolates_is_chosen(plugins: PluginRegistry) -> None:
     add(plugins, "local", ready=True, isolation="none")
     add(plugins, "foreign", ready=True)
     add(plugins, "podman", ready=True)
@@ -55,7 +55,9 @@ async def test_first_ready_one_that_isolates(plugins: PluginRegistry) -> None:
     assert (await choose_backend(None)).name == "docker"
 
 
-async def test_variable_and_name(plugins: PluginRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_comes_before_the_environment_variable(
+    plugins: PluginRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add(plugins, "docker", ready=True)
     add(plugins, "local", ready=True, isolation="none")
     monkeypatch.setenv("IPYBOX_BACKEND", "local")
@@ -65,11 +67,11 @@ async def test_variable_and_name(plugins: PluginRegistry, monkeypatch: pytest.Mo
     assert await choose_backend(own) is own
 
 
-async def test_local_is_never_chosen_by_itself(plugins: PluginRegistry) -> None:
+async def test_a_backend_without_isolation_is_chosen_by_name_only(plugins: PluginRegistry) -> None:
     add(plugins, "local", ready=True, isolation="none")
     add(plugins, "docker", ready=False)
     plugins.backends["engine"] = BackendDescriptor(
-        name="engine", summary="", isolation="container", load=broken
+        name="engine", summary="", isolation="container", load=load_fails
     )
     with pytest.raises(BackendUnavailableError) as caught:
         await ExecutionContainer().run()
@@ -77,7 +79,7 @@ async def test_local_is_never_chosen_by_itself(plugins: PluginRegistry) -> None:
     for part in (
         "docker is off. Start docker.",
         "No module named 'enginelib'",
-        "podman: no installed plugin",
+        "podman: No installed plugin",
         'backend="local"',
         "protects neither",
         "ipybox doctor",
@@ -85,7 +87,7 @@ async def test_local_is_never_chosen_by_itself(plugins: PluginRegistry) -> None:
         assert part in message
 
 
-async def test_named_and_not_ready(plugins: PluginRegistry) -> None:
+async def test_a_named_backend_that_is_not_ready_is_an_error(plugins: PluginRegistry) -> None:
     add(plugins, "docker", ready=False)
     with pytest.raises(BackendUnavailableError, match=r"docker is off\. Start docker\."):
         await choose_backend("docker")
