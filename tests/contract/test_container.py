@@ -172,7 +172,7 @@ async def test_nobody_there() -> None:
         ({"port_allocation_timeout": 0}, "above 0"),
         ({"start_timeout": -1}, "above 0"),
         ({"env": {"A": "\ud800"}}, "Unicode"),
-        ({"env": {"\ud800": "1"}}, "text"),
+        ({"env": {"\ud800": "1"}}, "valid Unicode"),
         ({"binds": {"x": "\ud800"}}, "Unicode"),
         ({"binds": {"x": "b" * 300}}, "255 bytes"),
         ({"binds": {"x": "b/" * 800}}, "1000"),

@@ -103,7 +103,7 @@ def test_binds_that_the_user_may_not_read(docker: str, tmp_path: Path) -> None:
 
 
 def test_too_little_memory() -> None:
-    with pytest.raises(InvalidArgumentError, match=r"memory_bytes is 1000000; .* at least"):
+    with pytest.raises(InvalidArgumentError, match=r"memory_bytes must be at least .* got 1000000"):
         Resources(memory_bytes=1_000_000)
 
 
