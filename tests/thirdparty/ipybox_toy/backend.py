@@ -21,7 +21,7 @@ from ipybox.authoring import (
 from ipybox.errors import NameTakenError
 
 GRACE_SECONDS = 5.0
-JANITOR = 'cat; exec rm -rf "$0"'  # waits for the end of its input
+JANITOR = 'cat; exec rm -rf "$0"'  # waits until its input is closed
 
 
 class ToyContainer(Container):
@@ -30,7 +30,7 @@ class ToyContainer(Container):
         self._folder = Path(tempfile.gettempdir(), f"toy-{spec.name}")
         self._log = self._folder / "log"
         self._killed = False
-        self._alive = -1  # the janitor's input, which the gateway holds open as well
+        self._alive = -1  # write end of the janitor's input; the gateway inherits it
         self._janitor: subprocess.Popen[bytes] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._endpoint: Endpoint | None = None
@@ -45,7 +45,7 @@ class ToyContainer(Container):
 
     @property
     def guarantees(self) -> Guarantees:
-        return Guarantees(isolation="none")  # and so nothing is enforced
+        return Guarantees(isolation="none")  # so nothing is enforced
 
     async def start(self) -> Endpoint:
         try:
@@ -59,13 +59,13 @@ class ToyContainer(Container):
         return self._endpoint
 
     async def _start(self) -> int:
-        """Returns the gateway's port once it answers."""
+        """Return the gateway's port once the gateway answers."""
         if self._killed:
             raise await self._failed("it was killed")
         try:
-            self._folder.mkdir(mode=0o700)  # whoever makes it has the name
+            self._folder.mkdir(mode=0o700)  # creating the folder claims the name
         except FileExistsError:
-            raise NameTakenError(f"There is a container {self.id} already.") from None
+            raise NameTakenError(f"Another container is named {self.id}.") from None
         reader, self._alive = os.pipe()
         with open(reader) as stdin:
             self._janitor = subprocess.Popen(
@@ -74,8 +74,8 @@ class ToyContainer(Container):
         app, packages = self._folder / "app", self._folder / "packages"
         app.mkdir()
         packages.mkdir()
-        # Nothing of this process's environment gets to the code but what programs need. What
-        # pip installs stays in the container, and is found there.
+        # The code must not see this process's environment, which may hold secrets: it gets
+        # what programs need. pip installs into the container's folder, where Python finds it.
         env = {"PATH": f"{packages}/bin:{os.environ['PATH']}", "HOME": str(self._folder),
                "TMPDIR": str(self._folder), "PIP_TARGET": str(packages),
                "PYTHONPATH": str(packages)}  # fmt: skip
@@ -86,7 +86,7 @@ class ToyContainer(Container):
                 cwd=app, env={**env, **self._spec.env}, pass_fds=[self._alive],
             )  # fmt: skip
         if self._killed:
-            await self.kill()  # the first one came before there was a process
+            await self.kill()  # the earlier call found no process to stop
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(json.dumps({"token": self._spec.token}).encode() + b"\n")
         async for line in process.stdout:
@@ -95,12 +95,12 @@ class ToyContainer(Container):
                 return int(event["port"])
             if event["event"] == "failed":
                 raise await self._failed(event["reason"])
-        raise await self._failed("it has ended")
+        raise await self._failed("its gateway exited")
 
     async def kill(self) -> None:
         self._killed, self._endpoint = True, None
         if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()  # its sign to end
+            self._process.stdin.close()  # the runtime exits when its input is closed
             try:
                 async with asyncio.timeout(GRACE_SECONDS):
                     await self._process.wait()
@@ -118,8 +118,8 @@ class ToyContainer(Container):
             return ExitStatus(code=None, reason="never started")
         code = await self._process.wait()
         if self._killed:
-            return ExitStatus(code=0, reason="ended by its owner")
-        return ExitStatus(code=code, reason="ended by itself")
+            return ExitStatus(code=0, reason="stopped by its owner")
+        return ExitStatus(code=code, reason="exited by itself")
 
     async def logs(self, tail: int = 100) -> list[str]:
         try:
