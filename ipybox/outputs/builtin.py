@@ -17,7 +17,10 @@ MAX_PIXELS = 64_000_000
 
 
 class TextHandler:
-    """Returns plain text and markup as str. Sanitize markup before rendering: it is untrusted."""
+    """The handler for plain text and markup, which it returns as str.
+
+    Markup is untrusted: sanitize it before rendering.
+    """
 
     name = "text"
     produces: Produces = "text"
@@ -36,7 +39,9 @@ class TextHandler:
 
 
 class ImageHandler:
-    """Decodes PNG, JPEG, GIF and WebP to PIL images; of an animation, the first frame.
+    """The handler for PNG, JPEG, GIF and WebP, which it decodes to PIL images.
+
+    Of an animation, the image is the first frame.
 
     Args:
         max_pixels: Width × height × frames of the largest image that is decoded. Default:
@@ -71,7 +76,7 @@ class ImageHandler:
 
 
 class JsonHandler:
-    """Returns JSON as the Python value that it represents."""
+    """The handler for JSON, which it returns as the Python value that it represents."""
 
     name = "json"
     produces: Produces = "data"

@@ -10,7 +10,7 @@ Produces = Literal["text", "image", "data"]
 
 @runtime_checkable
 class OutputHandler(Protocol):
-    """Converts one entry of a MIME bundle to a Python value.
+    """A converter of one entry of a MIME bundle to a Python value.
 
     Attributes:
         name: Name of the handler, unique among handlers.

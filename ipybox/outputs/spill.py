@@ -26,7 +26,7 @@ class Writer(Protocol):
 
 
 class Spill:
-    """Writes text to a file, in order, in a worker thread.
+    """A writer that appends text to a file, in order, in a worker thread.
 
     The first error of the file is kept, and raised by :meth:`flush` and :meth:`close`.
 

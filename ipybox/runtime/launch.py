@@ -46,7 +46,7 @@ def config_line(spec: ContainerSpec, *, hosts: Collection[str] = ()) -> bytes:
 
 
 class LaunchOutput:
-    """Separates the output of a container into the runtime's events and the log.
+    """The output of a container, separated into the runtime's events and the log.
 
     Attributes:
         lines: The last 200 complete lines of the log, without the events.
