@@ -1,8 +1,9 @@
-"""A container belongs to a living owner: what a dead one has left ends."""
+"""Leases: a container stops soon after the process that owns it has died."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -32,8 +33,8 @@ asyncio.run(main())
 
 class LeaseChecks(Conformance):
     maker: ClassVar[str | None] = None
-    """``module:name`` of what makes the backend in another process, without arguments.
-    None: its class."""
+    """Callable without arguments, as ``module:name``, that makes the backend in another process.
+    None: the backend's class."""
 
     @check()
     async def test_container_of_a_killed_owner_stops(self) -> None:
@@ -42,7 +43,7 @@ class LeaseChecks(Conformance):
         async def silent() -> bool:
             return not await _listens(host, port)
 
-        await self.until(silent, "its gateway is gone", LEASE_SECONDS + SOON_SECONDS)
+        await self.until(silent, "the gateway is gone", LEASE_SECONDS + SOON_SECONDS)
         await self._gone()
 
     @check(Capability.LEASES)
@@ -62,9 +63,9 @@ class LeaseChecks(Conformance):
     @check(Capability.LEASES)
     async def test_owner_renews_the_lease(self) -> None:
         async with self.running(lease=6.0) as container:
-            ending = asyncio.create_task(container.wait())
-            assert not (await asyncio.wait([ending], timeout=8.0))[0]
-            ending.cancel()
+            waiting = asyncio.create_task(container.wait())
+            assert not (await asyncio.wait([waiting], timeout=8.0))[0]
+            waiting.cancel()
             assert await self.python("print(1)", on=container.container) == "1\n"
 
     @check(Capability.LEASES, Capability.ATTACH)
@@ -93,28 +94,26 @@ class LeaseChecks(Conformance):
 
     @check(Capability.LEASES, Capability.ATTACH)
     async def test_attach_renews_the_lease(self) -> None:
-        """Its maker is dead; its lease is renewed, and a sweep sees that."""
+        """Its owner is dead, but attaching renews the lease, and a sweep spares the container."""
         name = self.new_name()
         await self._dead_owner(lease=10.0, name=name)
         async with ExecutionContainer.attach(name, backend=self.subject) as container:
-            ending = asyncio.create_task(container.wait())
+            waiting = asyncio.create_task(container.wait())
             assert await self.python("print(1)", on=container.container) == "1\n"
 
-            async def held() -> bool:
+            async def spared() -> bool:
                 return not await self._swept(name)
 
-            await self.until(held, "it is seen that it is held")
-            assert not (await asyncio.wait([ending], timeout=12.0))[0]
-            ending.cancel()
+            await self.until(spared, "a sweep spares the container")
+            assert not (await asyncio.wait([waiting], timeout=12.0))[0]
+            waiting.cancel()
             await container.kill()
 
     async def _swept(self, name: str) -> bool:
         return name in [info.name for info in await self.subject.sweep()]
 
     async def _dead_owner(self, **options: Any) -> tuple[str, int]:
-        """Where the container answers whose owner was just killed."""
-        import json
-
+        """Start a container in another process, kill that, and return the gateway's address."""
         cls = type(self.subject)
         module, name = (self.maker or f"{cls.__module__}:{cls.__qualname__}").split(":")
         options = {"tag": self.tag, "name": self.new_name(), **options}
@@ -126,7 +125,7 @@ class LeaseChecks(Conformance):
         assert owner.stdout is not None
         try:
             line = await owner.stdout.readline()
-            assert line, "the owner did not come up; what it says stands above"
+            assert line, "the owner did not start a container; see its output above"
         finally:
             with suppress(ProcessLookupError):
                 owner.send_signal(signal.SIGKILL)
