@@ -1,8 +1,8 @@
 """The contract between ipybox and an engine.
 
-A backend makes containers; a container runs a kernel gateway (``ipybox_runtime``)
-and tells where it answers. What a backend can't do it leaves out of its
-``capabilities``, and a spec that asks for it is refused before anything is started.
+A backend makes containers. A container runs a kernel gateway (``ipybox_runtime``) and reports
+where the gateway answers. A backend leaves what it cannot do out of its ``capabilities``; a
+spec that asks for it is refused before anything is started.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
 
+from ipybox._async import AsyncResource
 from ipybox.errors import BackendUnavailableError, UnsupportedError
 from ipybox.spec.container import ContainerSpec, Endpoint
 from ipybox.spec.image import BuildContext, BuildEvent, ImageInfo
@@ -30,10 +31,10 @@ from ipybox.spec.status import (
 
 
 class Capability(enum.Enum):
-    """What a backend may or may not be able to do.
+    """Something that not every backend can do.
 
-    ISOLATION: the code is kept from the host's files and processes, in a container or a
-    virtual machine. A backend without it is for development alone.
+    ISOLATION means that the code is kept from the host's files and processes, in a container
+    or a virtual machine. A backend without it is for development only.
     """
 
     ISOLATION = "isolation"
@@ -56,108 +57,149 @@ class Capability(enum.Enum):
     IMAGES = "images"
 
 
-class ByteStream(ABC):
-    """A command's standard input and output. An async context manager that ends it."""
+class ByteStream(AsyncResource):
+    """The standard input and output of a command in a container.
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
+    An async context manager: leaving it closes the stream and kills the command.
+    """
 
     @abstractmethod
     async def read(self, size: int = 65536) -> bytes:
-        """At least one and at most ``size`` bytes of its output; b"" at its end, and again.
-        One that is cancelled loses nothing."""
+        """Wait for output and return it.
+
+        A cancelled call loses no output.
+
+        Args:
+            size: The most bytes to return.
+
+        Returns:
+            Between 1 and ``size`` bytes; ``b""`` at the end of the output, and on every later
+            call.
+        """
 
     @abstractmethod
     async def write(self, data: bytes) -> None:
-        """To its input. Waits while it does not read."""
+        """Write to the command's standard input. Wait while the command does not read."""
 
     @abstractmethod
     async def write_eof(self) -> None:
-        """Ends its input; its output can still be read."""
+        """Close the command's standard input. Its output can still be read."""
 
     @abstractmethod
     async def exit_code(self) -> int:
-        """Returns when the command has ended."""
+        """Wait until the command has exited and return its exit code."""
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Ends the command, if it runs still, and the stream. Twice is fine."""
+        """Kill the command, if it still runs, and close the stream.
+
+        Safe to call more than once.
+        """
 
 
 class Container(ABC):
-    """One container, from ``create`` to ``kill``. It is started once."""
+    """One container, from ``create`` to ``kill``. A container is started once."""
 
     @property
     @abstractmethod
     def id(self) -> str:
-        """Unique on this engine. Before the start it may be the name, which finds it, too."""
+        """The container's id, unique on its engine.
+
+        Before the start this may be the name, which identifies the container as well.
+        """
 
     @property
     @abstractmethod
     def endpoint(self) -> Endpoint | None:
-        """Where the gateway answers; None before the start and once it was killed."""
+        """Where the gateway answers; None before the start and after ``kill``."""
 
     @property
     @abstractmethod
     def guarantees(self) -> Guarantees:
-        """What this container holds against the code that it runs."""
+        """What this container enforces against the code that it runs."""
 
     @abstractmethod
     async def start(self) -> Endpoint:
-        """Starts it and returns when the gateway answers.
+        """Start the container and return when its gateway answers.
 
-        Raises ContainerStartError with the last lines of the log as soon as the
-        container has died, when ``spec.start_timeout`` has passed, or where it was killed,
-        before or meanwhile; PortTakenError and NameTakenError where another has the port or
-        the name; ImageNotFoundError; with ``spec.strict`` GuaranteeError for what is not
-        enforced. Whatever comes of it, a cancellation too, its caller calls ``kill``:
-        nothing is left behind then.
+        The caller calls ``kill`` whatever the outcome, a cancellation included; nothing may be
+        left behind after that.
+
+        Returns:
+            Where the gateway answers.
+
+        Raises:
+            ContainerStartError: As soon as the container has exited, once ``spec.start_timeout``
+                seconds have passed, or if the container was killed before or meanwhile. The
+                message ends with the last lines of the log.
+            PortTakenError: If another process has the port.
+            NameTakenError: If another container has the name.
+            ImageNotFoundError: If the image does not exist.
+            GuaranteeError: If ``spec.strict`` is set and something is not enforced.
         """
 
     @property
     def ports(self) -> Mapping[int, int]:
-        """The further ports: container port to host port; empty unless it runs."""
+        """The further ports: container port to host port; empty unless the container runs."""
         return {}
 
     @property
     def lease(self) -> float | None:
-        """Seconds that it lives on when nobody renews its lease; None for one without."""
+        """Seconds that the container lives on after the last renewal of its lease.
+
+        None for a container without a lease.
+        """
         return None
 
     async def detach(self) -> None:
-        """Lets go of it; it runs on."""
+        """Release this object's connections to the container, which keeps running."""
         return
 
     async def stop(self, grace: float = 5.0) -> None:
-        """Asks it to end, and kills it if it has not ended after ``grace`` seconds."""
+        """Ask the container to exit, and kill it if it has not done so in time.
+
+        Args:
+            grace: Seconds between the request and the kill.
+        """
         await self.kill()
 
     @abstractmethod
     async def kill(self) -> None:
-        """Ends it at once and removes all that belongs to it, what its code has detached
-        among it. At any time, during the start too; twice and by many is fine. Where it was
-        cancelled, it can be called again. EngineGoneError where the container may run on
-        without its engine, which does not answer."""
+        """Stop the container immediately and remove everything that belongs to it.
+
+        Processes that the code has detached are killed as well.
+        Safe to call at any time, also during ``start``.
+        Safe to call repeatedly and concurrently.
+        A call that was cancelled may be repeated.
+
+        Raises:
+            EngineGoneError: If the engine is unreachable and the container may still be running.
+        """
 
     @abstractmethod
     async def wait(self) -> ExitStatus:
-        """Returns when it has ended, by itself or by ``kill``; at once, and the same, where
-        it has; with the code None where it was never started. Many may wait."""
+        """Wait until the container has exited, by itself or by ``kill``.
+
+        Returns immediately, with the same status, once the container has exited.
+        Any number of callers may wait.
+
+        Returns:
+            How the container exited; ``code`` is None for one that was never started.
+        """
 
     @abstractmethod
     async def logs(self, tail: int = 100) -> list[str]:
-        """The last ``tail`` lines of its own log, oldest first, without the runtime's events.
-        Once it is removed: what is still known of them, which may be nothing."""
+        """Return the end of the container's own log, without the runtime's events.
 
-    # What not every backend can do; each is told in its ``capabilities``.
+        Args:
+            tail: The most lines to return.
+
+        Returns:
+            Lines, oldest first. After the removal of the container: the lines that are still
+            known, possibly none.
+        """
+
+    # Optional operations; a backend lists the ones that it supports in its ``capabilities``.
 
     async def exec(
         self,
@@ -170,35 +212,75 @@ class Container(ABC):
         on_output: Callable[[Literal["stdout", "stderr"], bytes], None] | None = None,
         max_bytes: int = 10 * 1024 * 1024,
     ) -> ExecResult:
-        """Runs a command beside the kernels, as their user, to its end. There is no shell.
+        """Run a command beside the kernels, as their user, until it exits.
 
-        ``env`` comes on top of the spec's. ``on_output`` gets each piece as it comes.
-        ``max_bytes``: so much of each stream is kept. Raises BackendError where it can't be
-        started, EngineTimeoutError after ``timeout`` seconds; then, and where it is
-        cancelled, the command and what it has started were killed.
+        After a timeout or a cancellation, the command and everything it started are killed.
+
+        Args:
+            argv: The program and its arguments; no shell is involved.
+            stdin: The command's whole standard input.
+            env: Variables in addition to those of the spec.
+            workdir: The working directory; None for that of the kernels.
+            timeout: Seconds until the command is killed.
+            on_output: Called with each piece of output as it arrives.
+            max_bytes: How much of each stream is kept.
+
+        Raises:
+            BackendError: If the command could not be started.
+            EngineTimeoutError: If the command did not exit within ``timeout`` seconds.
+            UnsupportedError: If the backend lacks ``Capability.EXEC``.
         """
         raise _lacks(Capability.EXEC)
 
     async def open_stream(self, argv: Sequence[str]) -> ByteStream:
-        """Starts a command, and returns its standard input and output, without its standard
-        error. One that can't be started raises BackendError, or ends with 126 or 127."""
+        """Start a command and return its standard input and output.
+
+        Its standard error is discarded.
+
+        Raises:
+            BackendError: If the command could not be started; a backend may instead let the
+                command exit with 126 or 127.
+            UnsupportedError: If the backend lacks ``Capability.EXEC``.
+        """
         raise _lacks(Capability.EXEC)
 
     async def stats(self) -> Stats:
-        """What it uses now."""
+        """Measure what the container uses now.
+
+        Raises:
+            UnsupportedError: If the backend lacks ``Capability.STATS``.
+        """
         raise _lacks(Capability.STATS)
 
     async def pause(self) -> None:
-        """Freezes all its processes, until ``unpause`` or ``kill``. Its lease stands still."""
+        """Freeze every process of the container until ``unpause`` or ``kill``.
+
+        The lease does not run down while the container is paused.
+
+        Raises:
+            UnsupportedError: If the backend lacks ``Capability.PAUSE``.
+        """
         raise _lacks(Capability.PAUSE)
 
     async def unpause(self) -> None:
+        """Continue the processes that ``pause`` froze.
+
+        Raises:
+            UnsupportedError: If the backend lacks ``Capability.PAUSE``.
+        """
         raise _lacks(Capability.PAUSE)
 
 
 class Backend(ABC):
-    """One engine. An async context manager: what it opens it closes. It may be entered again
-    while it is; the last exit closes."""
+    """A client of one engine.
+
+    An async context manager, which closes what it has opened.
+    It may be entered again while it is open; the last exit closes it.
+
+    Attributes:
+        name: The name that users select the backend by.
+        capabilities: The optional features that this backend supports.
+    """
 
     name: str
     capabilities: frozenset[Capability] = frozenset()
@@ -216,80 +298,160 @@ class Backend(ABC):
 
     @abstractmethod
     async def availability(self) -> Availability:
-        """Whether it can run containers now. Raises nothing, ends within seconds."""
+        """Report whether the backend can run containers now.
+
+        Raises nothing, and returns within seconds.
+        """
 
     async def diagnose(self) -> Sequence[Finding]:
-        """What it needs of this host, and whether it is there. Raises nothing, ends within
-        seconds."""
+        """Report what the backend needs of this host, and whether it is there.
+
+        Raises nothing, and returns within seconds.
+        """
         return ()
 
     @abstractmethod
     async def create(self, spec: ContainerSpec) -> Container:
-        """A container that is not started yet. Raises BackendError.
+        """Make a container that is not started yet.
 
-        Its code gets the variables of ``spec.env``, and none of this process's that may be
-        a secret. The token stands in no arguments, no environment and no label.
+        The code in the container gets the variables of ``spec.env``.
+        It gets no variable of this process that may be a secret.
+        The token appears in no argument, environment variable or label.
+
+        Raises:
+            BackendError: If the engine refused the container.
         """
 
-    # What not every backend can do; each is told in its ``capabilities``.
+    # Optional operations; a backend lists the ones that it supports in its ``capabilities``.
 
     async def attach(self, container_id: str) -> Container:
-        """A running container of ours, by its id or name, whoever started it.
+        """Find a running container of ipybox, whoever started it.
 
-        Its ``kill`` ends it. Raises ContainerNotFoundError, also for one that has ended.
+        The returned object's ``kill`` ends the container.
+
+        Args:
+            container_id: The container's id or name.
+
+        Raises:
+            ContainerNotFoundError: If there is no such container, or it has exited.
+            UnsupportedError: If the backend lacks ``Capability.ATTACH``.
         """
         raise _lacks(Capability.ATTACH)
 
     async def list(self) -> Sequence[ContainerInfo]:
-        """All containers that carry our labels, running or not."""
+        """List all containers that carry the labels of ipybox, running or not.
+
+        Raises:
+            UnsupportedError: If the backend lacks ``Capability.ATTACH``.
+        """
         raise _lacks(Capability.ATTACH)
 
     async def logs(self, container_id: str, tail: int = 100) -> Sequence[str]:
-        """The last lines of a container's own log, running or not, oldest first. Raises
-        ContainerNotFoundError."""
+        """Return the end of a container's own log, running or not.
+
+        Args:
+            container_id: The container's id or name.
+            tail: The most lines to return.
+
+        Returns:
+            Lines, oldest first.
+
+        Raises:
+            ContainerNotFoundError: If there is no such container.
+            UnsupportedError: If the backend lacks ``Capability.ATTACH``.
+        """
         raise _lacks(Capability.ATTACH)
 
     async def remove(self, container_id: str) -> None:
-        """Ends a container of ours and removes it, its volumes too. Raises
-        ContainerNotFoundError for one that is not there, or not ours; one that goes
-        meanwhile is fine."""
+        """Stop a container of ipybox and remove it together with its volumes.
+
+        A container that disappears during the call is not an error.
+
+        Raises:
+            ContainerNotFoundError: If there is no such container, or it does not carry the
+                labels of ipybox.
+            UnsupportedError: If the backend lacks ``Capability.ATTACH``.
+        """
         raise _lacks(Capability.ATTACH)
 
     async def sweep(self) -> Sequence[ContainerInfo]:
-        """Removes the abandoned containers, and returns them."""
+        """Remove the containers whose owners are dead, and return them."""
         return ()
 
     async def image(self, tag: str) -> ImageInfo | None:
-        """The image of that name or id, None where it is not there."""
+        """Find an image by its name or id. Return None if it does not exist.
+
+        Raises:
+            UnsupportedError: If the backend lacks ``Capability.IMAGES``.
+        """
         raise _lacks(Capability.IMAGES)
 
     async def images(self) -> Sequence[ImageInfo]:
-        """All images with our runtime."""
+        """List all images that contain the runtime.
+
+        Raises:
+            UnsupportedError: If the backend lacks ``Capability.IMAGES``.
+        """
         raise _lacks(Capability.IMAGES)
 
     def pull(self, tag: str) -> AsyncIterator[BuildEvent]:
-        """Fetches an image; the last event is "done". Raises ImageNotFoundError."""
+        """Download an image.
+
+        Yields:
+            Progress; the last event is "done".
+
+        Raises:
+            ImageNotFoundError: If the image could not be downloaded.
+            UnsupportedError: If the backend lacks ``Capability.IMAGES``.
+        """
         raise _lacks(Capability.IMAGES)
 
     def build(self, context: BuildContext) -> AsyncIterator[BuildEvent]:
-        """Builds an image; the last event is "done". Raises ImageBuildError. Where it failed
-        or was broken off, no image has the names."""
+        """Build an image.
+
+        The names are assigned last, so that a failed or cancelled build leaves no image with
+        them.
+
+        Yields:
+            Progress; the last event is "done".
+
+        Raises:
+            ImageBuildError: If a step failed.
+            UnsupportedError: If the backend lacks ``Capability.IMAGES``.
+        """
         raise _lacks(Capability.IMAGES)
 
     def prepare(self, spec: ContainerSpec) -> AsyncIterator[BuildEvent]:
-        """What a first container of this kind has to wait for besides its image: done here,
-        and told. Done before, it takes no time."""
-        return _nothing()
+        """Do what the first container of this kind would wait for, besides its image.
+
+        Takes no time where it has been done before.
+
+        Yields:
+            Progress.
+        """
+        return _no_events()
 
     async def remove_image(self, tag: str) -> None:
-        """Takes a name from an image; with its last name the image goes. Raises
-        ImageNotFoundError."""
+        """Remove a name from an image, and the image once it has no name left.
+
+        Raises:
+            ImageNotFoundError: If there is no such image.
+            UnsupportedError: If the backend lacks ``Capability.IMAGES``.
+        """
         raise _lacks(Capability.IMAGES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackendDescriptor:
-    """What a plugin registers. ``load`` imports the engine's library, no sooner."""
+    """A backend as a plugin registers it.
+
+    Attributes:
+        name: The name that users select the backend by.
+        summary: One line for listings.
+        isolation: How strongly the backend separates the code from the host.
+        load: Imports the engine's library, which listing the plugins must not do, and returns
+            what makes the backend.
+    """
 
     name: str
     summary: str
@@ -298,7 +460,11 @@ class BackendDescriptor:
 
 
 def check_capabilities(backend: Backend, spec: ContainerSpec) -> None:
-    """Raises UnsupportedError for what the spec asks for and the backend can't do."""
+    """Check that a backend supports everything that a spec asks for.
+
+    Raises:
+        UnsupportedError: For the first feature that it does not support.
+    """
     wanted = {
         Capability.BINDS: bool(spec.binds),
         Capability.READ_ONLY_BINDS: any(bind.read_only for bind in spec.binds),
@@ -316,23 +482,27 @@ def check_capabilities(backend: Backend, spec: ContainerSpec) -> None:
     for capability, asked_for in wanted.items():
         if asked_for and capability not in backend.capabilities:
             raise UnsupportedError(
-                f"The backend {backend.name!r} has no {capability.value}; "
-                "leave that out, or choose another backend."
+                f"The backend {backend.name!r} does not support {capability.value}. "
+                "Leave that out, or choose another backend."
             )
 
 
-async def _nothing() -> AsyncIterator[BuildEvent]:
+async def _no_events() -> AsyncIterator[BuildEvent]:
     events: tuple[BuildEvent, ...] = ()
     for event in events:
         yield event
 
 
 def _lacks(capability: Capability) -> UnsupportedError:
-    return UnsupportedError(f"This backend has no {capability.value}.")
+    return UnsupportedError(f"This backend does not support {capability.value}.")
 
 
 async def check_available(backend: Backend) -> None:
-    """Raises BackendUnavailableError, with reason and remedy, unless it is ready."""
+    """Check that a backend is ready.
+
+    Raises:
+        BackendUnavailableError: With the reason and the remedy, if it is not.
+    """
     state = await backend.availability()
     if not state.ready:
         raise BackendUnavailableError(
@@ -341,7 +511,7 @@ async def check_available(backend: Backend) -> None:
                     None,
                     [
                         f"The backend {backend.name!r} is not ready:",
-                        state.reason or "it gives no reason.",
+                        state.reason or "no reason was given.",
                         state.remedy,
                     ],
                 )

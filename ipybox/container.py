@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import Self, TypedDict
 
 from ipybox._async import shielded
 from ipybox.backend import Backend, ByteStream, Capability, Container, check_capabilities
-from ipybox.errors import GuaranteeError, InvalidArgumentError
+from ipybox.errors import ContainerStateError, GuaranteeError, InvalidArgumentError
 from ipybox.events import Event, EventName
 from ipybox.gateway.leases import LeaseKeeper
 from ipybox.gateway.started import StartedContainer, forget, remember
@@ -35,34 +35,64 @@ from ipybox.validation import check_command, check_exec
 log = logging.getLogger(__name__)
 
 
+class ContainerOptions(TypedDict, total=False):
+    """The arguments of :class:`ExecutionContainer` except ``backend``, for type checkers."""
+
+    tag: str
+    binds: Mapping[str, str] | Sequence[Bind] | None
+    env: Mapping[str, str] | None
+    port: int | None
+    port_allocation_timeout: float
+    show_pull_progress: bool | Callable[[BuildEvent], None]
+    resources: Resources | None
+    start_timeout: float
+    ports: Sequence[Port]
+    labels: Mapping[str, str] | None
+    name: str | None
+    user: str | None
+    gpus: str | int | None
+    runtime: str | None
+    engine_init: bool
+    read_only_root: bool
+    lease: float | None
+    strict: bool
+
+
 class ExecutionContainer:
     """A container that runs a kernel gateway, for :class:`ExecutionClient` to connect to.
 
-    - ``tag``: the image. It has no meaning for the local backend.
-    - ``binds``: host path (absolute or relative, made if missing) to a path below
-      the working directory ``/app``; or a list of :class:`Bind`.
-    - ``env``: environment variables inside the container.
-    - ``port``: host port of the gateway; None: the system chooses.
-    - ``port_allocation_timeout``: seconds until that port is known.
-    - ``show_pull_progress``: whether building or pulling an image tells how far it is, to
-      the log and to the hook ``ipybox_event``; or a function that is told as well.
-    - ``backend``: a name, a :class:`Backend`, or None: ``IPYBOX_BACKEND``, then the
-      first ready one that isolates.
-    - ``resources``: limits; refused where the backend has none.
-    - ``start_timeout``: seconds until the gateway answers.
-    - ``ports``: further ports, published on loopback; :attr:`ports` tells where.
-    - ``labels``, ``name``: as the engine has them.
-    - ``user``: who runs the code, as in "1000:1000"; None: the image's own user, and with
-      binds the host's, so that files belong to the same on both sides.
-    - ``gpus``: "all", how many, or ids with commas between them.
-    - ``runtime``: of the engine's, for example "runsc" (gVisor) or "kata".
-    - ``engine_init``: the engine's own init as process 1, in place of the runtime's.
-    - ``read_only_root``: only ``/app``, ``/tmp`` and the home folder can be written to.
-    - ``lease``: seconds that the container lives on when this process has died; None: it
-      stays until it is removed, and can be attached to (:meth:`attach`).
-    - ``strict``: refuses to start where something of this is not enforced.
+    An async context manager: entering it starts the container, leaving it removes the container.
 
-    Bad arguments raise InvalidArgumentError here, before anything is started.
+    Args:
+        tag: The name of the image. The local backend ignores it.
+        binds: Host paths (absolute or relative; created if missing) mapped to paths relative to
+            the working directory ``/app``; or a list of :class:`Bind`.
+        env: Environment variables inside the container.
+        port: Host port of the gateway; None lets the system choose one.
+        port_allocation_timeout: Seconds until that port is known.
+        show_pull_progress: Whether to report the progress of building or pulling an image to
+            the log and to the hook ``ipybox_event``; a function is called with each event too.
+        backend: A name or a :class:`Backend`; None for the value of ``IPYBOX_BACKEND``, else
+            the first backend that isolates and is ready.
+        resources: Limits; None for the backend's defaults. A backend without limits refuses
+            them.
+        start_timeout: Seconds until the gateway answers.
+        ports: Further ports to publish on the host's loopback address; :attr:`ports` has the
+            host ports.
+        labels: Labels of the container, for the engine's own tools.
+        name: Name of the container; None for a random one.
+        user: Who runs the code, as in "1000:1000". None for the image's user, or with binds for
+            the host's user, so that files have the same owner on both sides.
+        gpus: "all", a number of GPUs, or their ids separated by commas.
+        runtime: A runtime that the engine has, for example "runsc" (gVisor) or "kata".
+        engine_init: Whether the engine's own init is process 1 instead of the runtime's.
+        read_only_root: Whether only ``/app``, ``/tmp`` and the home folder are writable.
+        lease: Seconds that the container lives on after this process has died. None for a
+            container that stays until it is removed.
+        strict: Whether to refuse the start if anything of this is not enforced.
+
+    Raises:
+        InvalidArgumentError: For a bad argument, before anything is started.
     """
 
     def __init__(
@@ -90,7 +120,7 @@ class ExecutionContainer:
     ) -> None:
         if backend is not None and not isinstance(backend, str | Backend):
             raise InvalidArgumentError(
-                f"backend is a {type(backend).__name__}; it must be a name, a Backend or None."
+                f"backend must be a name, a Backend or None, got {type(backend).__name__}."
             )
         self._spec = ContainerSpec(
             tag=tag,
@@ -120,13 +150,24 @@ class ExecutionContainer:
 
     @classmethod
     def attach(cls, container_id: str, *, backend: str | Backend | None = None) -> Self:
-        """A container that runs already, by its id or name, whoever has started it.
+        """Prepare to attach to a container that runs already, whoever started it.
 
-        A context manager as any other, but that leaving it lets the container run on;
-        :meth:`kill` ends it. ContainerNotFoundError where it is not there.
+        Entering the returned context manager attaches. Leaving it lets the container run on;
+        :meth:`kill` removes the container.
+
+        Args:
+            container_id: The container's id or name.
+            backend: As for :class:`ExecutionContainer`.
+
+        Raises:
+            InvalidArgumentError: If ``container_id`` is not a non-empty str. Entering raises
+                ContainerNotFoundError if there is no such container or it is not running.
         """
         if not isinstance(container_id, str) or not container_id.strip():
-            raise InvalidArgumentError(f"container_id is {container_id!r}; it must be a text.")
+            kind = type(container_id).__name__
+            raise InvalidArgumentError(
+                f"container_id must be a non-empty str, got {kind}: {container_id!r}."
+            )
         attached = cls(backend=backend)
         attached._attach_to = container_id
         return attached
@@ -153,53 +194,63 @@ class ExecutionContainer:
 
     @property
     def tag(self) -> str:
+        """The name of the image."""
         return self._spec.tag
 
-    @property
-    def id(self) -> str:
-        """The container's id on its engine. RuntimeError when not running."""
-        return self._current().id
+    # Everything below needs a running container, and raises ContainerStateError without one.
 
     @property
     def container(self) -> Container:
-        """The backend's own container, with what only :class:`Container` offers.
+        """The backend's own object for the running container."""
+        if self._container is None:
+            raise self._not_running()
+        return self._container
 
-        Raises:
-            RuntimeError: If the container is not running.
-        """
-        return self._current()
+    @property
+    def id(self) -> str:
+        """The container's id on its engine."""
+        return self.container.id
 
     @property
     def port(self) -> int:
-        """The host port of the gateway. RuntimeError when not running."""
+        """The host port of the gateway."""
         return self.endpoint.port
 
     @property
     def endpoint(self) -> Endpoint:
-        """Address and token of the gateway. RuntimeError when not running."""
-        endpoint = self._current().endpoint
+        """Address and token of the gateway."""
+        endpoint = self.container.endpoint
         if endpoint is None:
-            raise RuntimeError("Container not running")
+            raise self._not_running()
         return endpoint
 
     @property
     def ports(self) -> Mapping[int, int]:
-        """The further ports: container port to host port. RuntimeError when not running."""
-        return self._current().ports
+        """The further ports: container port to host port."""
+        return self.container.ports
 
     @property
     def guarantees(self) -> Guarantees:
-        """What is held against the code inside. RuntimeError when not running."""
-        return self._current().guarantees
+        """What is enforced against the code in the container."""
+        return self.container.guarantees
 
     async def run(self) -> None:
-        """Starts it, and returns when its gateway answers.
+        """Start the container, or attach to it, and return when its gateway answers.
 
-        Raises BackendError, and PluginError where a plugin refuses. Nothing is
-        left behind then, nor after a cancellation.
+        Nothing is left behind after an error or a cancellation.
+
+        Raises:
+            ContainerStateError: If the container is running already.
+            InvalidArgumentError: If a folder to bind cannot be used.
+            PluginError: If a plugin refused the start.
+            BackendError: If no backend is ready, the backend does not support something of
+                this, the image cannot be used, or the container did not start.
         """
         if self._lifetime is not None:
-            raise RuntimeError("Container already running")
+            raise ContainerStateError(
+                f"The container {self._label} is running already. Start a second one with another "
+                "ExecutionContainer."
+            )
         self._lifetime = lifetime = AsyncExitStack()
         self._lives_on = self._attach_to is not None
         try:
@@ -210,12 +261,22 @@ class ExecutionContainer:
             raise
 
     async def kill(self) -> None:
-        """Ends it and removes all that belongs to it. Twice is fine."""
+        """Stop the container immediately and remove everything that belongs to it.
+
+        Safe to call more than once.
+
+        Raises:
+            BackendError: If the engine could not remove the container.
+        """
         self._lives_on = False
         await self._close()
 
     async def stop(self, grace: float = 5.0) -> None:
-        """As :meth:`kill`, but asks it to end first, and waits ``grace`` seconds for it."""
+        """Ask the container to exit, then remove it as :meth:`kill` does.
+
+        Args:
+            grace: Seconds that the container has to exit by itself.
+        """
         container = self._container
         try:
             if container is not None:
@@ -224,7 +285,10 @@ class ExecutionContainer:
             await self.kill()
 
     async def detach(self) -> None:
-        """Lets go of it. It runs on, until its lease ends, if it has one."""
+        """Release this object's connections to the container.
+
+        The container runs on until its lease, if it has one, expires.
+        """
         self._lives_on = True
         await self._close()
 
@@ -234,12 +298,15 @@ class ExecutionContainer:
             await shielded(lifetime.aclose())
 
     async def wait(self) -> ExitStatus:
-        """Returns when the container has ended, by itself or by :meth:`kill`."""
-        return await self._current().wait()
+        """Wait until the container has exited, by itself or by :meth:`kill`."""
+        return await self.container.wait()
 
     async def logs(self, tail: int = 100) -> list[str]:
-        """The last lines of the container's own log: the gateway's, not the code's."""
-        return await self._current().logs(tail)
+        """Return the last ``tail`` lines of the gateway's log.
+
+        The log holds no output of the code.
+        """
+        return await self.container.logs(tail)
 
     async def exec(
         self,
@@ -250,43 +317,66 @@ class ExecutionContainer:
         workdir: str | None = None,
         timeout: float = 60.0,
     ) -> ExecResult:
-        """Runs a command beside the kernels, as their user; :meth:`Container.exec` has more."""
+        """Run a command beside the kernels, as their user, until it exits.
+
+        Args:
+            argv: The program and its arguments; no shell is involved.
+            stdin: The command's whole standard input.
+            env: Variables in addition to those of the container.
+            workdir: The working directory; None for that of the kernels.
+            timeout: Seconds until the command and everything it started are killed.
+
+        Raises:
+            InvalidArgumentError: For a bad argument.
+            BackendError: If the command could not be started.
+            EngineTimeoutError: If the command did not exit within ``timeout`` seconds.
+            UnsupportedError: If the backend cannot run commands.
+        """
         check_exec(argv, stdin, env, timeout)
-        return await self._current().exec(
+        return await self.container.exec(
             argv, stdin=stdin, env=env, workdir=workdir, timeout=timeout
         )
 
     async def open_stream(self, argv: Sequence[str]) -> ByteStream:
-        """Starts a command, and returns its standard input and output."""
+        """Start a command and return its standard input and output.
+
+        Raises:
+            InvalidArgumentError: If ``argv`` is not a program and its arguments.
+            BackendError: If the command could not be started.
+            UnsupportedError: If the backend cannot run commands.
+        """
         check_command(argv)
-        return await self._current().open_stream(argv)
+        return await self.container.open_stream(argv)
 
     async def stats(self) -> Stats:
-        """What it uses now."""
-        return await self._current().stats()
+        """Measure what the container uses now."""
+        return await self.container.stats()
 
     async def pause(self) -> None:
-        """Freezes all that runs in it, until :meth:`unpause`."""
-        await self._current().pause()
+        """Freeze every process of the container until :meth:`unpause`."""
+        await self.container.pause()
 
     async def unpause(self) -> None:
-        await self._current().unpause()
+        """Continue what :meth:`pause` froze."""
+        await self.container.unpause()
 
-    def _current(self) -> Container:
-        if self._container is None:
-            raise RuntimeError("Container not running")
-        return self._container
+    @property
+    def _label(self) -> str:
+        return self._attach_to or self._spec.name
+
+    def _not_running(self) -> ContainerStateError:
+        return ContainerStateError(
+            f"The container {self._label} is not running. Use `async with`, or call run() first."
+        )
 
     async def _start(self, lifetime: AsyncExitStack) -> None:
-        """Each step puts its undoing on ``lifetime`` before anything can go wrong."""
+        """Start or attach. Each step registers its cleanup on ``lifetime`` before it can fail."""
         backend = await choose_backend(self._backend)
         await lifetime.enter_async_context(backend)
         if self._attach_to is not None:
             container = await backend.attach(self._attach_to)
-            name = self._attach_to
         else:
             container = await self._create(backend, lifetime)
-            name = self._spec.name
         lifetime.push_async_callback(self._end, container)
         lifetime.callback(setattr, self, "_container", None)
         self._container = container
@@ -305,7 +395,7 @@ class ExecutionContainer:
         )
         remember(started)
         lifetime.callback(forget, started)
-        self._emit("container.ready", name, backend=backend.name)
+        self._emit("container.ready", self._label, backend=backend.name)
 
     async def _create(self, backend: Backend, lifetime: AsyncExitStack) -> Container:
         spec = registry().prepare_spec(self._spec)
@@ -313,14 +403,14 @@ class ExecutionContainer:
         spec = await asyncio.to_thread(resolve_binds, spec)
         self._emit("container.starting", spec.name, backend=backend.name)
         if Capability.IMAGES in backend.capabilities:
-            await ensure_image(backend, spec.tag, on_event=self._tell_progress)
+            await ensure_image(backend, spec.tag, on_event=self._report_progress)
         async for event in backend.prepare(spec):
-            self._tell_progress(event)
+            self._report_progress(event)
         lifetime.callback(self._emit, "container.ended", spec.name, backend=backend.name)
         container = await backend.create(spec)
         if spec.strict and container.guarantees.isolation == "none":
             raise GuaranteeError(
-                f"The backend {backend.name!r} enforces nothing, and strict=True asks for it. "
+                f"The backend {backend.name!r} enforces nothing, and strict=True requires it. "
                 "Choose a backend that isolates."
             )
         return container
@@ -328,7 +418,7 @@ class ExecutionContainer:
     async def _end(self, container: Container) -> None:
         await (container.detach() if self._lives_on else container.kill())
 
-    def _tell_progress(self, event: BuildEvent) -> None:
+    def _report_progress(self, event: BuildEvent) -> None:
         if callable(self.show_pull_progress):
             self.show_pull_progress(event)
         if self.show_pull_progress:
@@ -340,6 +430,6 @@ class ExecutionContainer:
 
 
 async def _settled(task: asyncio.Task[ExitStatus]) -> None:
-    """Ends a task that nobody waits for any more."""
+    """Cancel a task whose result is no longer needed, and wait for it to finish."""
     task.cancel()
     await asyncio.wait([task])

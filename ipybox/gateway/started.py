@@ -40,7 +40,9 @@ class StartedContainer:
         return self.status
 
 
-_started: dict[tuple[str, int], StartedContainer] = {}
+_started: dict[tuple[str, int], list[StartedContainer]] = {}
+"""By address, in the order of registration: a container that this process has both started and
+attached to is there twice."""
 
 
 def _address(host: str, port: int) -> tuple[str, int]:
@@ -48,23 +50,31 @@ def _address(host: str, port: int) -> tuple[str, int]:
 
 
 def remember(container: StartedContainer) -> None:
-    _started[_address(container.endpoint.host, container.endpoint.port)] = container
+    """Register a container under the address of its gateway."""
+    address = _address(container.endpoint.host, container.endpoint.port)
+    _started.setdefault(address, []).append(container)
 
 
 def forget(container: StartedContainer) -> None:
-    """Leaves the entry of a later container at the same address alone."""
+    """Undo one :func:`remember`. Other entries at the same address stay."""
     address = _address(container.endpoint.host, container.endpoint.port)
-    if _started.get(address) is container:
-        del _started[address]
+    kept = [entry for entry in _started.pop(address, []) if entry is not container]
+    if kept:
+        _started[address] = kept
 
 
 def find_container(host: str, port: int) -> StartedContainer | None:
-    """The container of this process at an address."""
-    return _started.get(_address(host, port))
+    """Find the container of this process whose gateway answers at an address."""
+    entries = _started.get(_address(host, port))
+    return entries[-1] if entries else None
 
 
 def find_token(host: str, port: int) -> str | None:
-    """The token for an address: this process's own, then ``IPYBOX_TOKEN``, then None."""
+    """Find the token for an address.
+
+    Returns:
+        The token of this process's own container, else the value of ``IPYBOX_TOKEN``, else None.
+    """
     container = find_container(host, port)
     own = container.endpoint.token if container else None
     return own or os.environ.get(TOKEN_VARIABLE) or None

@@ -12,24 +12,34 @@ import httpx
 import pytest
 
 import ipybox
-from ipybox import BackendError, ExecutionClient, ExecutionContainer, InvalidArgumentError
+from ipybox import (
+    BackendError,
+    ContainerStateError,
+    ExecutionClient,
+    ExecutionContainer,
+    InvalidArgumentError,
+)
 from ipybox.errors import AuthenticationError, ConnectFailedError
 from ipybox.gateway.started import find_container, forget, remember
 
 
-async def test_port_before_start_and_after_kill(backend: str) -> None:
+async def test_calls_need_a_running_container_and_run_needs_a_stopped_one(backend: str) -> None:
     container = ExecutionContainer()
-    with pytest.raises(RuntimeError, match="Container not running"):
+    with pytest.raises(ContainerStateError, match=r"is not running\. Use `async with`"):
         _ = container.port
     for _ in range(2):
         await container.run()
         assert 1024 <= container.port <= 65535
-        with pytest.raises(RuntimeError, match="already running"):
+        with pytest.raises(ContainerStateError, match=r"is running already\. Start a second one"):
             await container.run()
         await container.kill()
         await container.kill()
-        with pytest.raises(RuntimeError, match="Container not running"):
-            _ = container.port
+        for name in ("container", "id", "port", "endpoint", "ports", "guarantees"):
+            with pytest.raises(RuntimeError, match="is not running"):  # the type of older versions
+                getattr(container, name)
+        for call in (container.wait, container.logs, container.stats, container.pause):
+            with pytest.raises(ContainerStateError, match="is not running"):
+                await call()
 
 
 async def test_session(backend: str) -> None:

@@ -76,7 +76,7 @@ def test_all_that_the_plugin_registers_is_used(environment: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0] == "b toy of b [['x', 'y']]"
     assert "'toy' refused the start: PermissionError: this image is not allowed" in lines[1]
-    assert "'toy' has no binds" in lines[2]
+    assert "'toy' does not support binds" in lines[2]
     assert lines[2].endswith("False")
     assert lines[3] == str(
         ["container.starting", "container.ready", "kernel.connected", "execution.started",

@@ -1,0 +1,15 @@
+"""Attaching to a container that runs already."""
+
+from ipybox import ExecutionClient, ExecutionContainer
+from tests.engines.witness import Witness
+
+
+async def test_leaving_an_attach_keeps_the_token_in_the_process_that_started_the_container(
+    engine: Witness,
+) -> None:
+    async with ExecutionContainer() as container:
+        async with ExecutionContainer.attach(container.id) as attached:
+            async with ExecutionClient(attached.port) as client:
+                assert (await client.execute("1")).text == "1"
+        async with ExecutionClient(container.port) as client:
+            assert (await client.execute("2")).text == "2"

@@ -1,0 +1,54 @@
+"""The registry of containers that this process has started."""
+
+import asyncio
+import dataclasses
+
+import pytest
+
+from ipybox.gateway.started import (
+    StartedContainer,
+    find_container,
+    find_token,
+    forget,
+    remember,
+)
+from ipybox.spec.container import Endpoint
+
+
+async def _kill() -> None:
+    raise AssertionError("nothing is killed here")
+
+
+@pytest.fixture
+async def started() -> StartedContainer:
+    return StartedContainer(
+        endpoint=Endpoint(host="127.0.0.1", port=1, token="t" * 40),
+        ended=asyncio.get_running_loop().create_future(),
+        kill=_kill,
+        isolated=True,
+    )
+
+
+async def test_a_second_entry_for_an_address_does_not_take_the_first_with_it(
+    started: StartedContainer,
+) -> None:
+    attached = dataclasses.replace(started)
+    remember(started)
+    remember(attached)
+    assert find_container("localhost", 1) is attached
+    forget(attached)
+    assert find_container("localhost", 1) is started
+    assert find_token("127.0.0.1", 1) == "t" * 40
+    forget(started)
+    assert find_container("localhost", 1) is None
+
+
+async def test_entries_may_be_forgotten_in_any_order(started: StartedContainer) -> None:
+    attached = dataclasses.replace(started)
+    remember(started)
+    remember(attached)
+    forget(started)
+    assert find_container("localhost", 1) is attached
+    forget(attached)
+    assert find_container("localhost", 1) is None
+    forget(attached)  # again: nothing happens
