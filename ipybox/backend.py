@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from ipybox._async import AsyncResource
-from ipybox.errors import BackendUnavailableError, UnsupportedError
+from ipybox.errors import UnsupportedError
 from ipybox.spec.container import ContainerSpec, Endpoint
 from ipybox.spec.image import BuildContext, BuildEvent, ImageInfo
 from ipybox.spec.status import (
@@ -459,34 +459,6 @@ class BackendDescriptor:
     load: Callable[[], Callable[[], Backend]]
 
 
-def check_capabilities(backend: Backend, spec: ContainerSpec) -> None:
-    """Check that a backend supports everything that a spec asks for.
-
-    Raises:
-        UnsupportedError: For the first feature that it does not support.
-    """
-    wanted = {
-        Capability.BINDS: bool(spec.binds),
-        Capability.READ_ONLY_BINDS: any(bind.read_only for bind in spec.binds),
-        Capability.FIXED_PORT: spec.port is not None,
-        Capability.RESOURCES: spec.resources is not None,
-        Capability.PORTS: bool(spec.ports),
-        Capability.LABELS: bool(spec.labels),
-        Capability.USER: spec.user is not None,
-        Capability.GPUS: spec.gpus is not None,
-        Capability.RUNTIMES: spec.runtime is not None,
-        Capability.ENGINE_INIT: spec.engine_init,
-        Capability.READ_ONLY_ROOT: spec.read_only_root,
-        Capability.LEASES: spec.lease is None,
-    }
-    for capability, asked_for in wanted.items():
-        if asked_for and capability not in backend.capabilities:
-            raise UnsupportedError(
-                f"The backend {backend.name!r} does not support {capability.value}. "
-                "Leave that out, or choose another backend."
-            )
-
-
 async def _no_events() -> AsyncIterator[BuildEvent]:
     events: tuple[BuildEvent, ...] = ()
     for event in events:
@@ -495,25 +467,3 @@ async def _no_events() -> AsyncIterator[BuildEvent]:
 
 def _lacks(capability: Capability) -> UnsupportedError:
     return UnsupportedError(f"This backend does not support {capability.value}.")
-
-
-async def check_available(backend: Backend) -> None:
-    """Check that a backend is ready.
-
-    Raises:
-        BackendUnavailableError: With the reason and the remedy, if it is not.
-    """
-    state = await backend.availability()
-    if not state.ready:
-        raise BackendUnavailableError(
-            " ".join(
-                filter(
-                    None,
-                    [
-                        f"The backend {backend.name!r} is not ready:",
-                        state.reason or "no reason was given.",
-                        state.remedy,
-                    ],
-                )
-            )
-        )

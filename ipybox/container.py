@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import Self, TypedDict
 
 from ipybox._async import shielded
-from ipybox.backend import Backend, ByteStream, Capability, Container, check_capabilities
+from ipybox.backend import Backend, ByteStream, Capability, Container
 from ipybox.errors import ContainerStateError, GuaranteeError, InvalidArgumentError
 from ipybox.events import Event, EventName
 from ipybox.gateway.leases import LeaseKeeper
 from ipybox.gateway.started import StartedContainer, forget, remember
 from ipybox.image.resolve import ensure_image
 from ipybox.plugins.registry import registry
-from ipybox.plugins.selection import choose_backend
+from ipybox.plugins.selection import check_capabilities, choose_backend
 from ipybox.spec.container import (
     DEFAULT_LEASE_SECONDS,
     DEFAULT_TAG,

@@ -1,18 +1,20 @@
-"""The choice of the backend that is used."""
+"""Choosing a backend, and checking that it is ready and can do what a spec asks for."""
 
 from __future__ import annotations
 
 import difflib
 import os
 
-from ipybox.backend import Backend, BackendDescriptor, check_available
+from ipybox.backend import Backend, BackendDescriptor, Capability
 from ipybox.errors import (
     BackendNotFoundError,
     BackendUnavailableError,
     InvalidArgumentError,
     IpyboxError,
+    UnsupportedError,
 )
 from ipybox.plugins.registry import PluginRegistry, registry
+from ipybox.spec.container import ContainerSpec
 
 BACKEND_VARIABLE = "IPYBOX_BACKEND"
 PREFERRED = ("docker", "podman")
@@ -77,6 +79,56 @@ def load_backend(name: str) -> Backend:
     if name not in known:
         raise BackendNotFoundError(_unknown(name, registry()))
     return _instantiate(known[name])
+
+
+def check_capabilities(backend: Backend, spec: ContainerSpec) -> None:
+    """Check that a backend supports everything that a spec asks for.
+
+    Raises:
+        UnsupportedError: For the first feature that it does not support.
+    """
+    wanted = {
+        Capability.BINDS: bool(spec.binds),
+        Capability.READ_ONLY_BINDS: any(bind.read_only for bind in spec.binds),
+        Capability.FIXED_PORT: spec.port is not None,
+        Capability.RESOURCES: spec.resources is not None,
+        Capability.PORTS: bool(spec.ports),
+        Capability.LABELS: bool(spec.labels),
+        Capability.USER: spec.user is not None,
+        Capability.GPUS: spec.gpus is not None,
+        Capability.RUNTIMES: spec.runtime is not None,
+        Capability.ENGINE_INIT: spec.engine_init,
+        Capability.READ_ONLY_ROOT: spec.read_only_root,
+        Capability.LEASES: spec.lease is None,
+    }
+    for capability, asked_for in wanted.items():
+        if asked_for and capability not in backend.capabilities:
+            raise UnsupportedError(
+                f"The backend {backend.name!r} does not support {capability.value}. "
+                "Leave that out, or choose another backend."
+            )
+
+
+async def check_available(backend: Backend) -> None:
+    """Check that a backend is ready.
+
+    Raises:
+        BackendUnavailableError: With the reason and the remedy, if it is not.
+    """
+    state = await backend.availability()
+    if not state.ready:
+        raise BackendUnavailableError(
+            " ".join(
+                filter(
+                    None,
+                    [
+                        f"The backend {backend.name!r} is not ready:",
+                        state.reason or "no reason was given.",
+                        state.remedy,
+                    ],
+                )
+            )
+        )
 
 
 async def _first_isolating(plugins: PluginRegistry) -> Backend:
