@@ -1,4 +1,4 @@
-"""A socket before the engine's, to inject what an engine in trouble does."""
+"""A proxy in front of an engine's socket that simulates an engine in trouble."""
 
 import asyncio
 import contextlib
@@ -9,14 +9,22 @@ from pathlib import Path
 
 
 class EngineProxy:
-    """Passes all on, until it is told otherwise.
+    """A proxy that forwards all bytes until a test makes it freeze or refuse.
 
-    ``frozen``: nothing is passed on any more. ``refuse``: part of a request's first line,
-    to the status and the message that are answered instead.
+    Args:
+        engine: Path of the engine's socket.
+        path: Path of the proxy's socket; None to listen on a loopback port.
+
+    Attributes:
+        url: Address for clients of the proxy.
+        port: Port on the loopback interface, 0 until it listens or if it has a socket path.
+        frozen: Once set, nothing is forwarded any more.
+        freeze_at: Part of a request's first line at which ``frozen`` is set.
+        refuse: Maps part of a request's first line to the HTTP status and the message that
+            the proxy answers instead of forwarding the request.
     """
 
     def __init__(self, engine: str, path: Path | None = None) -> None:
-        """``engine``: its socket. ``path``: of our socket, None for a port of loopback."""
         self.engine = engine
         self.path = path
         self.url = f"unix://{path}"
@@ -28,6 +36,7 @@ class EngineProxy:
 
     @contextlib.asynccontextmanager
     async def running(self, context: ssl.SSLContext | None = None) -> AsyncIterator["EngineProxy"]:
+        """Listen until the block is left; a TCP port speaks TLS if ``context`` is given."""
         if self.path is not None:
             server = await asyncio.start_unix_server(self._serve, self.path)
         else:

@@ -1,4 +1,4 @@
-"""A container's life on each backend: arguments, token, binds, environment, its end."""
+"""Containers through the library, on each backend: arguments, token, binds, environment."""
 
 import logging
 import os
@@ -42,17 +42,17 @@ async def test_calls_need_a_running_container_and_run_needs_a_stopped_one(backen
                 await call()
 
 
-async def test_session(backend: str) -> None:
+async def test_session_runs_code_with_its_options(backend: str) -> None:
     async with ipybox.session(backend=backend, env={"A": "1"}) as client:
         assert (await client.execute("import os; print(os.environ['A'])")).text == "1"
 
 
-async def test_working_directory_and_import_from_it(client: ExecutionClient) -> None:
+async def test_modules_are_imported_from_the_working_directory(client: ExecutionClient) -> None:
     await client.execute("open('helper_module.py', 'w').write('VALUE = 5')")
     assert (await client.execute("import helper_module; helper_module.VALUE")).text == "5"
 
 
-async def test_files_named_like_modules_stop_no_kernel(backend: str, tmp_path: Path) -> None:
+async def test_kernel_starts_beside_files_named_like_modules(backend: str, tmp_path: Path) -> None:
     for name in ("random", "inspect", "IPython", "ipykernel", "traitlets", "config", "logging"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit(9)")
     binds = {str(path): path.name for path in tmp_path.iterdir()}
@@ -60,30 +60,32 @@ async def test_files_named_like_modules_stop_no_kernel(backend: str, tmp_path: P
         assert (await client.execute("print('up')")).text == "up"
 
 
-async def test_quiet_for_longer_than_any_ping(container: ExecutionContainer) -> None:
+async def test_silent_code_may_outlast_the_heartbeat(container: ExecutionContainer) -> None:
     async with ExecutionClient(container.port, heartbeat_interval=2) as client:
         result = await client.execute("import time; time.sleep(33); print('still here')")
         assert result.text == "still here"
 
 
-async def test_binds(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_binds_map_host_paths_into_the_container(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "given").mkdir()
-    (tmp_path / "given/in.txt").write_text("from the host")
+    (tmp_path / "existing").mkdir()
+    (tmp_path / "existing/in.txt").write_text("from the host")
     (tmp_path / "one.txt").write_text("a file")
-    binds = {"given": "in", str(tmp_path / "made/deep"): "out/deep", "one.txt": "one.txt"}
+    binds = {"existing": "in", str(tmp_path / "created/deep"): "out/deep", "one.txt": "one.txt"}
     async with ipybox.session(backend=backend, binds=binds) as client:
         result = await client.execute("""
             print(open('in/in.txt').read(), open('one.txt').read())
-            _ = open('out/deep/result.txt', 'w').write('from inside')
+            _ = open('out/deep/result.txt', 'w').write('from the code')
         """)
         assert result.text == "from the host a file"
-    assert (tmp_path / "made/deep/result.txt").read_text() == "from inside"
-    assert (tmp_path / "made/deep/result.txt").stat().st_uid == os.getuid()
-    assert (tmp_path / "given/in.txt").exists()
+    assert (tmp_path / "created/deep/result.txt").read_text() == "from the code"
+    assert (tmp_path / "created/deep/result.txt").stat().st_uid == os.getuid()
+    assert (tmp_path / "existing/in.txt").exists()
 
 
-async def test_token_is_wanted_everywhere(
+async def test_gateway_and_client_need_the_token(
     container: ExecutionContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = container.endpoint.token
@@ -96,7 +98,7 @@ async def test_token_is_wanted_everywhere(
 
     started = find_container("localhost", container.port)
     assert started is not None
-    forget(started)  # as in another process
+    forget(started)  # as if another process had started the container
     try:
         with pytest.raises(AuthenticationError, match=r"401.*IPYBOX_TOKEN"):
             await ExecutionClient(container.port).connect()
@@ -111,7 +113,7 @@ async def test_token_is_wanted_everywhere(
         remember(started)
 
 
-async def test_token_shows_nowhere(
+async def test_secrets_show_in_no_repr_log_or_traceback(
     backend: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -145,7 +147,7 @@ async def test_token_shows_nowhere(
     assert "s3cr3t-value" not in everything
 
 
-async def test_nobody_there() -> None:
+async def test_connect_to_a_closed_port_raises_connect_failed_error() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -155,7 +157,7 @@ async def test_nobody_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ({"binds": {"x": "/abs"}}, "must be relative"),
         ({"binds": {"x": "../up"}}, "may not leave"),
@@ -191,8 +193,10 @@ async def test_nobody_there() -> None:
     ],
     ids=repr,
 )
-def test_bad_arguments(arguments: dict[str, object], says: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=says):
+def test_invalid_container_arguments_are_refused(
+    arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
         ExecutionContainer(**arguments)  # type: ignore[arg-type]
 
 
@@ -207,14 +211,16 @@ def test_bad_arguments(arguments: dict[str, object], says: str) -> None:
     ],
     ids=repr,
 )  # fmt: skip
-def test_bad_client_arguments(arguments: dict[str, object]) -> None:
+def test_invalid_client_arguments_are_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(InvalidArgumentError):
         ExecutionClient(**arguments)  # type: ignore[arg-type]
 
 
-def test_host_process_killed_leaves_nothing(local: str, tmp_path: Path) -> None:
-    """SIGKILL to the process that holds the container, with children of the kernel alive.
-    Where there are leases, they see to it, and have tests of their own."""
+def test_container_of_a_killed_host_process_leaves_nothing(local: str, tmp_path: Path) -> None:
+    """The owner gets SIGKILL while children of the kernel run.
+
+    On backends with leases, the lease does the cleanup; that has its own tests.
+    """
     script = """
 import asyncio, os, signal, ipybox
 async def main():
@@ -259,7 +265,7 @@ def is_zombie(path: Path) -> bool:
         return False
 
 
-async def test_unknown_and_missing_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unknown_backend_raises_backend_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BackendError, match="Did you mean 'local'"):
         await ExecutionContainer(backend="locla").run()
     monkeypatch.setenv("IPYBOX_BACKEND", "nowhere")

@@ -1,4 +1,4 @@
-"""The Docker backend, held to the contract."""
+"""The Docker backend, checked against the contract of all backends."""
 
 import pytest
 from ipybox_docker.backend import DockerBackend

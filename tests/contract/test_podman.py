@@ -1,4 +1,4 @@
-"""The Podman backend, held to the contract: rootless as an ordinary user, rootful as root."""
+"""The Podman backend, checked against the contract: rootful as root, rootless otherwise."""
 
 import pytest
 from ipybox_podman.backend import PodmanBackend
@@ -8,7 +8,7 @@ from ipybox.testing import BackendConformance
 
 
 class TestPodmanBackend(BackendConformance):
-    capabilities = PodmanBackend().capabilities  # without cgroup v2 no pausing, for a user
+    capabilities = PodmanBackend().capabilities  # a rootless user cannot pause without cgroup v2
     tag = "ipybox/minimal"
 
     @pytest.fixture(scope="class")

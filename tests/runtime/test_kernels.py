@@ -1,4 +1,4 @@
-"""Of kernels, what shows on the host only, or needs packages that images leave out."""
+"""Kernels of local containers: how the host sees them, and packages that images leave out."""
 
 import os
 import stat
@@ -11,8 +11,8 @@ from ipybox import ExecutionClient, ExecutionContainer
 from ipybox.kernel.requests import Reply
 
 
-async def test_the_fork_server_is_fit_to_fork(local: str) -> None:
-    """One thread, no event loop, no ZMQ; its socket is for this user alone."""
+async def test_fork_server_has_one_thread_and_a_private_socket(local: str) -> None:
+    """A process may fork safely only with one thread, and without an event loop and ZMQ."""
     async with ExecutionContainer(backend="local") as container:
         async with ExecutionClient(container.port) as client, ExecutionClient(container.port):
             code = "import os; print(os.getppid())"
@@ -21,8 +21,8 @@ async def test_the_fork_server_is_fit_to_fork(local: str) -> None:
             assert server.num_threads() == 1
             folder = Path(f"/proc/{server.pid}/fd")
             kinds = [os.readlink(fd) for fd in folder.iterdir()]
-            assert not [kind for kind in kinds if "eventfd" in kind], kinds  # ZMQ has these
-            assert len([kind for kind in kinds if "eventpoll" in kind]) == 1  # its selector
+            assert not [kind for kind in kinds if "eventfd" in kind], kinds  # ZMQ would have some
+            assert len([kind for kind in kinds if "eventpoll" in kind]) == 1  # the selector
             (path,) = Path(tempfile.gettempdir(), container.id).glob("tmp/f-*/s")
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
             assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -31,7 +31,7 @@ async def test_the_fork_server_is_fit_to_fork(local: str) -> None:
             assert {psutil.Process(row["pid"]).ppid() for row in rows} == {server.pid}
 
 
-async def test_numpy_has_a_seed_of_its_own_where_it_is_preloaded(local: str) -> None:
+async def test_kernels_seed_a_preloaded_numpy_differently(local: str) -> None:
     async with ExecutionContainer(backend="local", env={"IPYBOX_PRELOAD": "numpy"}) as container:
         numbers = set()
         for _ in range(2):
@@ -41,14 +41,14 @@ async def test_numpy_has_a_seed_of_its_own_where_it_is_preloaded(local: str) -> 
     assert len(numbers) == 2
 
 
-async def test_the_debugger_comes_back_by_option(local: str) -> None:
+async def test_debugger_can_be_enabled(local: str) -> None:
     async with ExecutionContainer(backend="local", env={"IPYBOX_DEBUGGER": "1"}) as container:
         async with ExecutionClient(container.port) as client:
             result = await client.execute("import debugpy; print(debugpy.__name__)")
             assert result.text == "debugpy"
 
 
-async def test_the_containers_log_stays_small(local: str) -> None:
+async def test_container_log_stays_small(local: str) -> None:
     async with ExecutionContainer(backend="local") as container:
         async with ExecutionClient(container.port) as client:
             await client.execute("""
@@ -63,6 +63,5 @@ async def test_the_containers_log_stays_small(local: str) -> None:
                 channel = client._connected().channel
                 await channel.request("shell", "x" * 10_000, {}, Reply(idle=False))
             await client.execute("1")
-        inner = container._container
-        log = Path(inner._root / "log")  # type: ignore[union-attr]
+        log = Path(container.container._root / "log")  # type: ignore[attr-defined]  # a local one
         assert log.stat().st_size < 2 * 1024 * 1024
