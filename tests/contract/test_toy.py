@@ -1,4 +1,4 @@
-"""The foreign toy backend, held to the contract."""
+"""The toy backend of another distribution, checked against the contract."""
 
 import tempfile
 from pathlib import Path
@@ -17,5 +17,6 @@ class TestToy(BackendConformance):
         return ToyBackend()
 
     @classmethod
-    async def existing(cls) -> list[str]:  # it can't list its containers; their folders tell
+    async def existing(cls) -> list[str]:
+        """Find containers by their folders: the toy backend cannot list them."""
         return [path.name[4:] for path in Path(tempfile.gettempdir()).glob("toy-*")]
