@@ -6,16 +6,8 @@ Backends that talk to a container engine's API build on :mod:`ipybox.engine` as 
 import typing as _typing
 
 from ipybox import _moved
-from ipybox._async import shielded
+from ipybox._async import AsyncResource, poll, shielded
 from ipybox.backend import Backend, BackendDescriptor, ByteStream, Capability, Container
-from ipybox.engine.backend import EngineBackend
-from ipybox.engine.base import Engine, Inspection, Lane, Mount, Ref, Streams, Surroundings
-from ipybox.engine.errors import not_built, not_pulled, refusal
-from ipybox.engine.inspection import exit_status, read_inspection, seconds_of
-from ipybox.engine.placement import at_host, run_user
-from ipybox.engine.removal import until_gone
-from ipybox.engine.stats import usage_inside
-from ipybox.engine.transport import send_now
 from ipybox.events import Event
 from ipybox.image.build_context import pack
 from ipybox.outputs.handler import OutputHandler
@@ -49,7 +41,16 @@ from ipybox.spec.image import (
     ImageRecipe,
     split_name,
 )
-from ipybox.spec.paths import GATEWAY_PORT, LEASE_FILE, RUN_FOLDER, TOKEN_FILE, WORKDIR
+from ipybox.spec.paths import (
+    GATEWAY_PORT,
+    HOME,
+    LEASE_FILE,
+    RUN_FOLDER,
+    RUN_FOLDER_BYTES,
+    TOKEN_FILE,
+    WORKDIR,
+)
+from ipybox.spec.ports import PublishedPorts
 from ipybox.spec.status import (
     CONCERNS,
     Availability,
@@ -69,6 +70,7 @@ __all__ = [
     "DEFAULT_TAG",
     "EXIT_LEASE",
     "GATEWAY_PORT",
+    "HOME",
     "LEASE_FILE",
     "LEASE_LABEL",
     "LOOPBACK",
@@ -76,9 +78,11 @@ __all__ = [
     "OWNER_LABEL",
     "RUNTIME_LABEL",
     "RUN_FOLDER",
+    "RUN_FOLDER_BYTES",
     "TAG_LABEL",
     "TOKEN_FILE",
     "WORKDIR",
+    "AsyncResource",
     "Availability",
     "Backend",
     "BackendDescriptor",
@@ -90,52 +94,62 @@ __all__ = [
     "ContainerInfo",
     "ContainerSpec",
     "Endpoint",
-    "Engine",
-    "EngineBackend",
     "Event",
     "ExecResult",
     "ExitStatus",
     "Finding",
     "ImageInfo",
     "ImageRecipe",
-    "Inspection",
-    "Lane",
     "LaunchOutput",
-    "Mount",
     "OutputHandler",
     "Owner",
     "Probe",
-    "Ref",
+    "PublishedPorts",
     "Stats",
-    "Streams",
-    "Surroundings",
     "Truncation",
     "assess_guarantees",
-    "at_host",
     "bind_concern",
     "check_port_free",
     "config_line",
-    "exit_status",
     "hookimpl",
     "is_abandoned",
     "labels_for",
     "log_lines",
-    "not_built",
-    "not_pulled",
     "pack",
+    "poll",
     "port_taken",
     "probe_of",
-    "read_inspection",
-    "refusal",
-    "run_user",
-    "seconds_of",
-    "send_now",
     "shielded",
     "split_name",
     "start_failed",
-    "until_gone",
-    "usage_inside",
 ]
 
 if not _typing.TYPE_CHECKING:  # type checkers report the old names as missing
-    __getattr__ = _moved.moved_names(__name__, {"judge": "ipybox.authoring.assess_guarantees"})
+    __getattr__ = _moved.moved_names(
+        __name__,
+        {
+            **{
+                name: f"ipybox.engine.{name}"
+                for name in (
+                    "Engine",
+                    "EngineBackend",
+                    "Inspection",
+                    "Mount",
+                    "Ref",
+                    "Streams",
+                    "at_host",
+                    "exit_status",
+                )
+            },
+            "judge": "ipybox.authoring.assess_guarantees",
+            "Lane": "ipybox.engine.StreamName",
+            "Surroundings": "ipybox.engine.Placement",
+            "read_inspection": "ipybox.engine.parse_inspection",
+            "refusal": "ipybox.engine.map_engine_error",
+            "run_user": "ipybox.engine.container_user",
+            "seconds_of": "ipybox.engine.parse_timestamp",
+            "send_now": "ipybox.engine.write_without_losing_reads",
+            "until_gone": "ipybox.engine.remove_until_gone",
+            "usage_inside": "ipybox.engine.stats_from_proc",
+        },
+    )

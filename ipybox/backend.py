@@ -18,6 +18,7 @@ from ipybox._async import AsyncResource
 from ipybox.errors import UnsupportedError
 from ipybox.spec.container import ContainerSpec, Endpoint
 from ipybox.spec.image import BuildContext, BuildEvent, ImageInfo
+from ipybox.spec.ports import PublishedPorts
 from ipybox.spec.status import (
     Availability,
     ContainerInfo,
@@ -139,9 +140,9 @@ class Container(ABC):
         """
 
     @property
-    def ports(self) -> Mapping[int, int]:
+    def ports(self) -> PublishedPorts:
         """The further ports: container port to host port; empty unless the container runs."""
-        return {}
+        return PublishedPorts()
 
     @property
     def lease(self) -> float | None:

@@ -28,6 +28,7 @@ from ipybox.spec.container import (
     resolve_binds,
 )
 from ipybox.spec.image import BuildEvent
+from ipybox.spec.ports import PublishedPorts
 from ipybox.spec.resources import Port, Resources
 from ipybox.spec.status import ExecResult, ExitStatus, Guarantees, Stats
 from ipybox.validation import check_command, check_exec
@@ -225,7 +226,7 @@ class ExecutionContainer:
         return endpoint
 
     @property
-    def ports(self) -> Mapping[int, int]:
+    def ports(self) -> PublishedPorts:
         """The further ports: container port to host port."""
         return self.container.ports
 

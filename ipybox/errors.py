@@ -99,7 +99,15 @@ class ContainerStateError(IpyboxError, RuntimeError):
 
 
 class BackendError(IpyboxError):
-    """The engine's side: finding a backend, starting and ending a container."""
+    """The engine's side: finding a backend, starting and ending a container.
+
+    Attributes:
+        engine_status: HTTP status with which the engine refused a request; None for other errors.
+        engine_message: The engine's own message; None for other errors.
+    """
+
+    engine_status: int | None = None
+    engine_message: str | None = None
 
 
 class BackendNotFoundError(BackendError):

@@ -1,15 +1,17 @@
-"""The calls of a Docker engine."""
+"""A Docker engine, over its HTTP API."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aiodocker.containers import DockerContainer
 from aiodocker.execs import Exec
 
 from ipybox import BackendError
@@ -18,37 +20,52 @@ from ipybox.authoring import (
     Availability,
     ContainerInfo,
     ContainerSpec,
-    Engine,
     ExitStatus,
-    Inspection,
-    Ref,
     Stats,
-    Streams,
-    Surroundings,
-    exit_status,
     is_abandoned,
-    read_inspection,
-    run_user,
-    until_gone,
+)
+from ipybox.engine import (
+    CALL_TIMEOUT,
+    REMOVE_TIMEOUT,
+    Engine,
+    Inspection,
+    Placement,
+    Ref,
+    Streams,
+    container_user,
+    exit_status,
+    memory_limit,
+    parse_inspection,
+    remove_until_gone,
 )
 from ipybox.errors import ContainerNotFoundError
-from ipybox_docker.connection import Connection
+from ipybox_docker.connection import TITLE, Connection
 from ipybox_docker.errors import engine_call
+from ipybox_docker.images import DockerImages
+from ipybox_docker.placement import find_placement
+from ipybox_docker.raw import raw_json, raw_text
 from ipybox_docker.streams import DockerStreams
 from ipybox_docker.translate import create_payload
 
 log = logging.getLogger(__name__)
 
-REMOVE_SECONDS = 30.0
 KILLED = 128 + 9
-NO_LIMIT = 1 << 60
+"""Docker's exit code of a container that SIGKILL has killed."""
 
 
 class DockerEngine(Engine):
-    title = "Docker"
+    """A client of a Docker engine.
+
+    Args:
+        url: Address of the engine; None for DOCKER_HOST, else the Docker context, else the usual
+            sockets.
+    """
+
+    title = TITLE
 
     def __init__(self, url: str | None) -> None:
         self.connection = Connection(url)
+        self.images = DockerImages(self.connection)
 
     @property
     def address(self) -> str:
@@ -57,20 +74,29 @@ class DockerEngine(Engine):
     async def availability(self) -> Availability:
         return await self.connection.availability()
 
-    async def surroundings(self) -> Surroundings:
-        return await self.connection.surroundings()
+    async def find_placement(self) -> Placement:
+        return await find_placement(self.connection)
 
     async def aclose(self) -> None:
         await self.connection.aclose()
 
-    async def payload(self, spec: ContainerSpec, around: Surroundings) -> dict[str, Any]:
-        return create_payload(spec, around, run_user(spec, around, os.getuid(), os.getgid()))
+    async def create(self, spec: ContainerSpec) -> Ref:
+        placement = await self.placement()
+        user = container_user(spec, placement, os.getuid(), os.getgid())
+        return await self.create_from(spec.name, create_payload(spec, placement, user))
 
-    async def create(self, name: str, payload: Mapping[str, Any]) -> Ref:
-        async with engine_call(f"create the container {name}"):
-            created = await self.connection.docker._query_json(
-                "containers/create", "POST", params={"name": name}, data=dict(payload)
-            )
+    async def create_from(self, name: str, payload: Mapping[str, Any]) -> Ref:
+        """Create a container.
+
+        Args:
+            name: The container's name.
+            payload: The body of the request, as :func:`create_payload` makes it.
+        """
+        async with engine_call(f"create the container {name}", CALL_TIMEOUT):
+            created = await raw_json(
+                self.connection.docker, "containers/create", "POST",
+                params={"name": name}, data=payload,
+            )  # fmt: skip
         for warning in created.get("Warnings") or ():
             log.warning("container %s: %s", name, warning)
         return Ref(created["Id"], name)
@@ -80,40 +106,40 @@ class DockerEngine(Engine):
         return await DockerStreams.open(stream, f"the container {ref}")
 
     async def start(self, ref: Ref) -> None:
-        async with engine_call(f"start the container {ref}"):
+        async with engine_call(f"start the container {ref}", CALL_TIMEOUT):
             await self._container(ref).start()
 
     async def stop(self, ref: Ref, grace: float) -> None:
-        async with engine_call(f"stop the container {ref}", grace + REMOVE_SECONDS):
+        async with engine_call(f"stop the container {ref}", grace + REMOVE_TIMEOUT):
             await self._container(ref).stop(t=round(grace))
 
     async def remove(self, ref: Ref) -> None:
         async def delete() -> None:
-            async with engine_call(f"remove the container {ref}", REMOVE_SECONDS):
+            async with engine_call(f"remove the container {ref}", REMOVE_TIMEOUT):
                 await self._container(ref).delete(force=True, v=True)
 
-        async def listed() -> bool:
-            # From another index of the engine's than the one that finds a container.
+        async def is_listed() -> bool:
+            # The engine's list comes from another index than the one that finds a container.
             try:
                 return bool(await self._containers(id=ref.id))
-            except BackendError:  # it can't be asked: that it is gone was told
+            except BackendError:  # then what the removal has returned has to do
                 return False
 
-        await until_gone(delete, REMOVE_SECONDS, listed=listed)
+        await remove_until_gone(delete, REMOVE_TIMEOUT, is_listed=is_listed)
 
     async def inspect(self, container: str) -> Inspection:
-        async with engine_call(f"inspect the container {container}"):
-            return read_inspection(
+        async with engine_call(f"inspect the container {container}", CALL_TIMEOUT):
+            return parse_inspection(
                 await self.connection.docker.containers.container(container).show()
             )
 
-    async def ending(self, ref: Ref, output_ended: asyncio.Event | None) -> ExitStatus:
-        started = time.time()
-        async with engine_call(f"wait for the container {ref}", None):
+    async def wait_for_exit(self, ref: Ref, output_ended: asyncio.Event | None) -> ExitStatus:
+        asked = time.time()
+        async with engine_call(f"wait for the container {ref}", math.inf):
             result = await self._container(ref).wait(condition="next-exit")
         code = int(result["StatusCode"])
-        oom = code == KILLED and await self._ran_out_of_memory(ref, started)
-        return exit_status(code, out_of_memory=oom)
+        out_of_memory = code == KILLED and await self._ran_out_of_memory(ref, asked)
+        return exit_status(code, out_of_memory=out_of_memory)
 
     async def list(self) -> Sequence[ContainerInfo]:
         found = await self._containers(label=CONTAINER_LABEL)
@@ -131,37 +157,34 @@ class DockerEngine(Engine):
         ]
 
     async def _containers(self, **filters: str) -> Any:
-        """What the engine tells of those that fit, whatever their state."""
+        """Return the containers that the filters match, in any state, as the engine lists them."""
         wanted = json.dumps({name: [value] for name, value in filters.items()})
-        async with engine_call("list its containers"):
-            return await self.connection.docker._query_json(
-                "containers/json", params={"all": "1", "filters": wanted}
-            )
+        params = {"all": "1", "filters": wanted}
+        async with engine_call("list its containers", CALL_TIMEOUT):
+            return await raw_json(self.connection.docker, "containers/json", params=params)
 
     async def logs(self, ref: Ref, tail: int) -> Sequence[str]:
-        async with engine_call(f"tell the log of {ref}"):
-            lines: list[str] = await self._container(ref).log(stdout=True, stderr=True, tail=tail)
-        return lines
+        async with engine_call(f"return the log of the container {ref}", CALL_TIMEOUT):
+            return await self._container(ref).log(stdout=True, stderr=True, tail=tail)
 
     async def stats(self, ref: Ref) -> Stats:
-        async with engine_call(f"tell what {ref} uses"):
-            found = await self.connection.docker._query_json(
-                f"containers/{ref.id}/stats", params={"stream": "0", "one-shot": "1"}
-            )
+        path, params = f"containers/{ref.id}/stats", {"stream": "0", "one-shot": "1"}
+        async with engine_call(f"measure the container {ref}", CALL_TIMEOUT):
+            found = await raw_json(self.connection.docker, path, params=params)
         return stats_of(found, ref.name)
 
     async def pause(self, ref: Ref) -> None:
-        async with engine_call(f"pause the container {ref}"):
+        async with engine_call(f"pause the container {ref}", CALL_TIMEOUT):
             await self._container(ref).pause()
 
     async def unpause(self, ref: Ref) -> None:
-        async with engine_call(f"unpause the container {ref}"):
+        async with engine_call(f"unpause the container {ref}", CALL_TIMEOUT):
             await self._container(ref).unpause()
 
     async def exec_create(
         self, ref: Ref, argv: Sequence[str], *, stdin: bool, env: Sequence[str], workdir: str | None
     ) -> str:
-        async with engine_call(f"run {argv[0]!r}"):
+        async with engine_call(f"run {argv[0]!r}", CALL_TIMEOUT):
             created = await self._container(ref).exec(
                 list(argv), stdin=stdin, environment=list(env), workdir=workdir
             )
@@ -171,27 +194,26 @@ class DockerEngine(Engine):
         return await DockerStreams.open(self._exec(exec_id).start(detach=False), what)
 
     async def exec_started(self, exec_id: str, what: str) -> bool:
-        async with engine_call(f"tell whether {what} has started"):
+        async with engine_call(f"report whether {what} has started", CALL_TIMEOUT):
             found = await self._exec(exec_id).inspect()
         return bool(found["Pid"]) or found["ExitCode"] is not None
 
     async def exec_code(self, exec_id: str, what: str) -> int | None:
-        async with engine_call(f"tell how {what} ended"):
+        async with engine_call(f"report the exit code of {what}", CALL_TIMEOUT):
             found = await self._exec(exec_id).inspect()
         return None if found["Running"] else int(found["ExitCode"])
 
     async def _ran_out_of_memory(self, ref: Ref, since: float) -> bool:
-        """The engine tells that with an event alone, where it has removed the container."""
+        """Ask the engine's events: if the container is removed already, only they show it."""
         params = {
             "since": f"{since:.6f}",
             "until": f"{time.time():.6f}",
             "filters": json.dumps({"container": [ref.id], "event": ["oom"]}),
         }
-        async with engine_call(f"tell why {ref} ended"):
-            async with self.connection.docker._query("events", params=params) as response:
-                return bool((await response.text()).strip())
+        async with engine_call(f"report why the container {ref} exited", CALL_TIMEOUT):
+            return bool((await raw_text(self.connection.docker, "events", params=params)).strip())
 
-    def _container(self, ref: Ref) -> Any:
+    def _container(self, ref: Ref) -> DockerContainer:
         return self.connection.docker.containers.container(ref.id)
 
     def _exec(self, exec_id: str) -> Exec:
@@ -199,16 +221,24 @@ class DockerEngine(Engine):
 
 
 def stats_of(found: Mapping[str, Any], name: str) -> Stats:
-    """Raises ContainerNotFoundError for a container that does not run."""
+    """Return the usage of a container from the JSON of ``GET /containers/{id}/stats``.
+
+    Args:
+        found: The JSON.
+        name: The container's name, for error messages.
+
+    Raises:
+        ContainerNotFoundError: If the container does not run.
+    """
     memory = found.get("memory_stats") or {}
     if "usage" not in memory:
-        raise ContainerNotFoundError(f"The container {name} is not running.")
+        raise ContainerNotFoundError(f"The container {name} is not running. Start another one.")
     details = memory.get("stats") or {}
+    # Control groups of version 1 and of version 2.
     cache = details.get("total_inactive_file", details.get("inactive_file", 0))
-    limit = memory.get("limit")
     return Stats(
         cpu_seconds=found["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9,
         memory_bytes=max(0, memory["usage"] - cache),
-        memory_limit_bytes=None if limit is None or limit > NO_LIMIT else limit,
+        memory_limit_bytes=memory_limit(memory.get("limit")),
         pids=(found.get("pids_stats") or {}).get("current"),
     )

@@ -1,58 +1,67 @@
-"""Docker's errors as ours. Nothing of aiodocker or aiohttp leaves this package."""
+"""Docker's errors as ipybox's own. No error of aiodocker or aiohttp leaves this package."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import EllipsisType
 
 import aiodocker
 import aiohttp
 
 from ipybox import BackendError
-from ipybox.authoring import refusal
-from ipybox.errors import EngineGoneError, EngineTimeoutError
+from ipybox.engine import call_timed_out, map_engine_error
+from ipybox.errors import EngineGoneError
 
-CALL_SECONDS = 30.0
-NOT_CONNECTED = 900  # aiodocker's own status
+NOT_CONNECTED = 900
+"""The status of aiodocker's own error for an engine that cannot be reached."""
 
 
 @asynccontextmanager
-async def engine_call(what: str, seconds: float | EllipsisType | None = ...) -> AsyncIterator[None]:
-    """Around each call of the engine: an end in time, and errors of ours.
+async def engine_call(what: str, timeout: float) -> AsyncIterator[None]:
+    """Limit a call to the engine in time, and turn its errors into ipybox's own.
 
-    ``what`` is done to what, as in "start the container ipybox-1". ``seconds``: None for
-    what lasts as long as it lasts.
+    Args:
+        what: What the engine is asked to do, as in "start the container ipybox-1".
+        timeout: Seconds; ``math.inf`` for no limit.
+
+    Raises:
+        EngineTimeoutError: If the time is up, or a connection cannot be opened in time.
+        EngineGoneError: If the engine cannot be reached, or closes the connection.
+        BackendError: If the engine refuses; see :func:`ipybox.engine.map_engine_error`.
     """
-    seconds = CALL_SECONDS if isinstance(seconds, EllipsisType) else seconds
-    deadline = asyncio.timeout(seconds)
+    deadline = asyncio.timeout(None if timeout == math.inf else timeout)
     try:
         async with deadline:
             yield
     except TimeoutError as error:
         if not deadline.expired() and not isinstance(error, aiohttp.ClientError):
-            raise  # the caller's own
-        limit = "in time" if seconds is None else f"within {seconds:.0f} s"
-        raise EngineTimeoutError(
-            f"The Docker engine did not {what} {limit}. Is it overloaded, or stopped?"
-        ) from error
+            raise  # a time limit of the caller's
+        raise call_timed_out("Docker", what, timeout) from error
     except aiodocker.DockerError as error:
-        raise translated(what, error) from error
+        raise map_docker_error(what, error) from error
     except (aiohttp.ClientError, OSError, AssertionError, RuntimeError) as error:
-        # aiodocker asserts that a connection is there, which a dying engine has closed; and
-        # aiohttp has no word of its own for a client that was closed.
+        # aiodocker asserts that there is a connection, which a dying engine has closed; aiohttp
+        # raises a bare RuntimeError for a client that was closed.
         if isinstance(error, RuntimeError) and "closed" not in str(error):
             raise
         raise EngineGoneError(
-            f"The Docker engine broke off the call to {what}: {type(error).__name__} {error}"
+            f"The Docker engine broke off the call to {what}: {type(error).__name__} {error}. "
+            "Check that it is running."
         ) from error
 
 
-def translated(what: str, error: aiodocker.DockerError) -> BackendError:
-    """An error of the engine's."""
+def map_docker_error(what: str, error: aiodocker.DockerError) -> BackendError:
+    """Return the error for one of the engine's.
+
+    Args:
+        what: What the engine was asked to do, as in "start the container ipybox-1".
+        error: The engine's error.
+    """
     if error.status == NOT_CONNECTED:
         return EngineGoneError(
-            f"The Docker engine can't be reached to {what}: {error.message} Is it running?"
+            f"The Docker engine can't be reached to {what}: {error.message} Check that it is "
+            "running."
         )
-    return refusal("Docker", what, error.status, error.message, program="docker")
+    return map_engine_error("Docker", what, error.status, error.message, program="docker")

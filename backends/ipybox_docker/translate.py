@@ -1,4 +1,4 @@
-"""A spec as the payload of Docker's "create a container": pure."""
+"""A spec as the payload of Docker's "create a container"; no engine is asked."""
 
 from __future__ import annotations
 
@@ -9,21 +9,30 @@ from typing import Any
 from ipybox import InvalidArgumentError, Resources
 from ipybox.authoring import (
     GATEWAY_PORT,
+    HOME,
     LOOPBACK,
     RUN_FOLDER,
+    RUN_FOLDER_BYTES,
     WORKDIR,
     ContainerSpec,
-    Surroundings,
     labels_for,
 )
+from ipybox.engine import Placement
 
-HOME = "/home/ipybox"
 LOG_FILES, LOG_SIZE = "2", "900k"  # below 2 MiB in all
-RUN_BYTES = 1024 * 1024
 
 
-def create_payload(spec: ContainerSpec, around: Surroundings, user: str | None) -> dict[str, Any]:
-    """The body of the request. ``user``: None for the image's own."""
+def create_payload(spec: ContainerSpec, placement: Placement, user: str | None) -> dict[str, Any]:
+    """Return the body of Docker's "create a container" for a spec.
+
+    Args:
+        spec: What to create.
+        placement: Where the engine runs.
+        user: The user that runs the code; None for the image's own.
+
+    Raises:
+        InvalidArgumentError: If the engine cannot see a folder that the spec binds.
+    """
     payload: dict[str, Any] = {
         "Image": spec.tag,
         "Env": [f"{name}={value}" for name, value in spec.env.items()],
@@ -36,7 +45,7 @@ def create_payload(spec: ContainerSpec, around: Surroundings, user: str | None) 
         "AttachStderr": True,
         "Tty": False,
         "ExposedPorts": {f"{number}/{protocol}": {} for number, protocol in _exposed(spec)},
-        "HostConfig": _host_config(spec, around),
+        "HostConfig": _host_config(spec, placement),
     }
     if user is not None:
         payload["User"] = user
@@ -47,7 +56,7 @@ def _exposed(spec: ContainerSpec) -> list[tuple[int, str]]:
     return [(GATEWAY_PORT, "tcp"), *((p.container_port, p.protocol) for p in spec.ports)]
 
 
-def _host_config(spec: ContainerSpec, around: Surroundings) -> dict[str, Any]:
+def _host_config(spec: ContainerSpec, placement: Placement) -> dict[str, Any]:
     limits = (spec.resources or Resources()).with_defaults()
     config: dict[str, Any] = {
         "AutoRemove": True,
@@ -62,10 +71,10 @@ def _host_config(spec: ContainerSpec, around: Surroundings) -> dict[str, Any]:
             "Type": "json-file",
             "Config": {"max-size": LOG_SIZE, "max-file": LOG_FILES},
         },
-        "Tmpfs": {RUN_FOLDER: f"rw,noexec,nosuid,nodev,size={RUN_BYTES},mode=1777"},
-        "Mounts": [_mount(bind.host_path, bind.container_path, bind.read_only, around.mounts)
+        "Tmpfs": {RUN_FOLDER: f"rw,noexec,nosuid,nodev,size={RUN_FOLDER_BYTES},mode=1777"},
+        "Mounts": [_mount(bind.host_path, bind.container_path, bind.read_only, placement.mounts)
                    for bind in spec.binds],
-        "PortBindings": _port_bindings(spec, around),
+        "PortBindings": _port_bindings(spec, placement),
     }  # fmt: skip
     if limits.cpus is not None:
         config["NanoCpus"] = int(limits.cpus * 1e9)
@@ -77,11 +86,11 @@ def _host_config(spec: ContainerSpec, around: Surroundings) -> dict[str, Any]:
         config["Runtime"] = spec.runtime
     if spec.gpus is not None:
         config["DeviceRequests"] = [_gpus(spec.gpus)]
-    if around.network is not None:
-        config["NetworkMode"] = around.network
+    if placement.network is not None:
+        config["NetworkMode"] = placement.network
     if spec.read_only_root:
-        # What normal use writes to: on volumes, which do not count as memory, and go with
-        # the container.
+        # What normal use writes to is on volumes: they do not count as memory, and are removed
+        # with the container.
         config["ReadonlyRootfs"] = True
         config["Tmpfs"]["/tmp"] = "rw,exec,nosuid,nodev,mode=1777"  # noqa: S108
         config["Mounts"] += [{"Type": "volume", "Target": path} for path in (WORKDIR, HOME)]
@@ -100,26 +109,32 @@ def _mount(
 
 
 def on_engine_host(path: Path, mounts: Mapping[str, str]) -> PurePosixPath:
-    """What a path of our own container is on the engine's host.
+    """Return where a path of this process's own container is on the engine's host.
 
-    Raises InvalidArgumentError for one that is not mounted from there.
+    Args:
+        path: An absolute path as this process sees it.
+        mounts: Mount points of this process's container to paths on the engine's host.
+
+    Raises:
+        InvalidArgumentError: If the path is not mounted from the engine's host.
     """
     for folder in sorted(mounts, key=len, reverse=True):
         if path.is_relative_to(folder):
             return PurePosixPath(mounts[folder]) / path.relative_to(folder)
     raise InvalidArgumentError(
-        f"bind {str(path)!r}: this program runs in a container itself, and the engine can "
-        "see of it only what is mounted there. Mount the folder into this container first."
+        f"The bind {str(path)!r} is out of the engine's reach: this program runs in a container "
+        "itself, and the engine sees only what is mounted there from its host. Mount the folder "
+        "into this program's container first."
     )
 
 
-def _port_bindings(spec: ContainerSpec, around: Surroundings) -> dict[str, Any]:
-    if around.publish_on is None:
+def _port_bindings(spec: ContainerSpec, placement: Placement) -> dict[str, Any]:
+    if placement.publish_on is None:
         return {}
-    bindings = {f"{GATEWAY_PORT}/tcp": [_binding(around.publish_on, spec.port)]}
+    bindings = {f"{GATEWAY_PORT}/tcp": [_binding(placement.publish_on, spec.port)]}
     for port in spec.ports:
         key = f"{port.container_port}/{port.protocol}"
-        bindings[key] = [_binding(around.publish_on or LOOPBACK, port.host_port)]
+        bindings[key] = [_binding(placement.publish_on or LOOPBACK, port.host_port)]
     return bindings
 
 

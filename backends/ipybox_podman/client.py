@@ -56,16 +56,16 @@ class SharedClient:
 
     @property
     def address(self) -> str:
-        """The engine's address for messages; equal for the same engine.
+        """The engine's address for messages; equal for the same engine."""
+        return self.url or f"the Podman of user {os.getuid()}"
 
-        Raises:
-            BackendUnavailableError: If the user gave the path of a socket, and no service can be
-                reached there.
+    def check_address(self) -> None:
+        """Raise BackendUnavailableError if no service can be reached at the given socket.
+
+        Whether any other address can be reached shows with the first call.
         """
-        if self.url is None:
-            return f"the Podman of user {os.getuid()}"
-        self._check_reachable(self.url)
-        return self.url
+        if self.url is not None:
+            self._check_reachable(self.url)
 
     @contextmanager
     def borrow(self, generation: int) -> Iterator[podman.PodmanClient]:

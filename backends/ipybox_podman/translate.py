@@ -1,4 +1,4 @@
-"""A spec as the payload of Podman's "create a container" (SpecGenerator): pure."""
+"""A spec as Podman's "create a container" (SpecGenerator); no engine is asked."""
 
 from __future__ import annotations
 
@@ -10,38 +10,46 @@ from typing import Any
 from ipybox import Bind, InvalidArgumentError, Resources
 from ipybox.authoring import (
     GATEWAY_PORT,
+    HOME,
     LOOPBACK,
     RUN_FOLDER,
+    RUN_FOLDER_BYTES,
     WORKDIR,
     ContainerSpec,
-    Surroundings,
     labels_for,
 )
+from ipybox.engine import Placement
 
-HOME = "/home/ipybox"
 LOG_BYTES = 1800 * 1024
-RUN_BYTES = 1024 * 1024
 CPU_PERIOD_MICROSECONDS = 100_000
 GPU_KIND = "nvidia.com/gpu"
-"""As the container device interface calls them."""
+"""The kind of device, as the Container Device Interface names it."""
 
 
 def create_payload(
     spec: ContainerSpec,
-    around: Surroundings,
+    placement: Placement,
     *,
     user: str | None,
     mapping: str | None,
-    ceilings: Mapping[str, int] = MappingProxyType({}),
+    inherited_limits: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """The body of the request. ``user``: None for the image's own; ``mapping``: of
-    :func:`user_mapping`; ``ceilings``: of processes, by limit."""
+    """Return the body of Podman's "create a container" for a spec.
+
+    Args:
+        spec: What to create.
+        placement: Where the engine runs.
+        user: The user that runs the code; None for the image's own.
+        mapping: The user mapping, as :func:`user_mapping` returns it; None for Podman's default.
+        inherited_limits: Limits on processes by name, as :mod:`ipybox_podman.limits` finds them;
+            the spec's limits go before them.
+    """
     limits = (spec.resources or Resources()).with_defaults()
     payload: dict[str, Any] = {
         "name": spec.name,
         "image": spec.tag,
         "env": dict(spec.env),
-        "httpproxy": False,  # the host's are the host's
+        "httpproxy": False,  # the host's proxies are not the code's business
         "labels": labels_for(spec),
         "work_dir": WORKDIR,
         "stdin": True,
@@ -52,18 +60,21 @@ def create_payload(
         "shm_size": limits.shm_bytes,
         "resource_limits": _limits(limits),
         "log_configuration": {"driver": "k8s-file", "size": LOG_BYTES},
-        "mounts": [_tmpfs(RUN_FOLDER, "noexec", f"size={RUN_BYTES}"), *map(_bind, spec.binds)],
-        "portmappings": _ports(spec, around),
+        "mounts": [
+            _tmpfs(RUN_FOLDER, "noexec", f"size={RUN_FOLDER_BYTES}"),
+            *map(_bind, spec.binds),
+        ],
+        "portmappings": _ports(spec, placement),
     }
     if spec.binds:
-        # On hosts with SELinux, folders of the host can't be read else, unless their labels
-        # are changed, and those are the host's.
+        # With SELinux, folders of the host could only be read if their labels were changed, and
+        # the labels are the host's.
         payload["selinux_opts"] = ["disable"]
     if user is not None:
         payload["user"] = user
     if mapping is not None:
         payload["userns"] = userns(mapping)
-    if processes := _process_limits(limits, ceilings):
+    if processes := _process_limits(limits, inherited_limits):
         payload["r_limits"] = processes
     if spec.engine_init:
         payload["init"] = True
@@ -72,30 +83,38 @@ def create_payload(
     if spec.gpus is not None:
         payload["devices"] = [{"path": f"{GPU_KIND}={name}"} for name in _gpus(spec.gpus)]
     if spec.read_only_root:
-        # What normal use writes to: on volumes, which do not count as memory, and go with
-        # the container.
+        # What normal use writes to is on volumes: they do not count as memory, and are removed
+        # with the container.
         payload["read_only_filesystem"] = True
         payload["mounts"].append(_tmpfs("/tmp", "exec"))  # noqa: S108
         payload["volumes"] = [{"dest": path} for path in (WORKDIR, HOME)]
     return payload
 
 
-def wants_mapping(spec: ContainerSpec, around: Surroundings) -> bool:
-    """With folders of the host, files belong to the same user on both sides."""
-    return around.rootless and bool(spec.binds)
+def wants_mapping(spec: ContainerSpec, placement: Placement) -> bool:
+    """Return whether files have to belong to the same user on both sides of a mapping."""
+    return placement.rootless and bool(spec.binds)
 
 
 def user_mapping(user: str) -> str | None:
-    """Which user of the container is the engine's user on its host: the one who runs the
-    code, as in "1000:1000". None where that is root, which is the engine's user anyhow.
-    InvalidArgumentError for a name: its number is known inside the image alone."""
+    """Return the mapping that makes a user of the container the engine's user on its host.
+
+    Args:
+        user: The user that runs the code, as in "1000:1000".
+
+    Returns:
+        As in "uid=1000,gid=1000"; None for root, who is the engine's user by default.
+
+    Raises:
+        InvalidArgumentError: If the user is a name, whose number only the image knows.
+    """
     name, _, group = user.partition(":")
     if name in ("", "root"):
         return None
     if not name.isdigit():
         raise InvalidArgumentError(
-            f"user {name!r}: with folders of the host, rootless Podman has to know the user's "
-            "number, so that files belong to you. Write the number, as in user='1000:1000'."
+            f"The user {name!r} is a name: with binds, rootless Podman needs the user's number, so "
+            "that files belong to you. Write the number, as in user='1000:1000'."
         )
     if int(name) == 0:
         return None
@@ -103,6 +122,7 @@ def user_mapping(user: str) -> str | None:
 
 
 def userns(mapping: str) -> dict[str, str]:
+    """Return a user mapping as the payload has it."""
     return {"nsmode": "keep-id", "value": mapping}
 
 
@@ -120,8 +140,8 @@ def _limits(limits: Resources) -> dict[str, Any]:
     return found
 
 
-def _process_limits(limits: Resources, ceilings: Mapping[str, int]) -> list[dict[str, Any]]:
-    wanted = dict(ceilings)
+def _process_limits(limits: Resources, inherited: Mapping[str, int]) -> list[dict[str, Any]]:
+    wanted = dict(inherited)
     if limits.open_files is not None:
         wanted["nofile"] = limits.open_files
     return [{"type": name, "soft": value, "hard": value} for name, value in wanted.items()]
@@ -141,13 +161,13 @@ def _bind(bind: Bind) -> dict[str, Any]:
         "type": "bind",
         "source": str(bind.host_path),
         "destination": f"{WORKDIR}/{PurePosixPath(bind.container_path)}",
-        # Never "U": it would give the host's files to somebody else.
+        # Never "U": it would change the owner of the host's files.
         "options": ["rbind", "ro" if bind.read_only else "rw"],
     }
 
 
-def _ports(spec: ContainerSpec, around: Surroundings) -> list[dict[str, Any]]:
-    address = around.publish_on or LOOPBACK
+def _ports(spec: ContainerSpec, placement: Placement) -> list[dict[str, Any]]:
+    address = placement.publish_on or LOOPBACK
     wanted = [(GATEWAY_PORT, spec.port, "tcp")]
     wanted += [(port.container_port, port.host_port, port.protocol) for port in spec.ports]
     return [

@@ -1,19 +1,20 @@
-"""A backend whose containers an engine makes."""
+"""A backend whose containers are made by an engine."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Self
 
 from ipybox._async import shielded
 from ipybox.backend import Backend, Container
 from ipybox.engine import reattach
-from ipybox.engine.base import Engine, Ref
+from ipybox.engine.base import Engine
 from ipybox.engine.container import EngineContainer
+from ipybox.engine.inspection import Ref
 from ipybox.errors import (
     BackendError,
     BackendUnavailableError,
@@ -23,6 +24,7 @@ from ipybox.errors import (
 from ipybox.runtime.labels import Owner
 from ipybox.runtime.launch import log_lines
 from ipybox.spec.container import ContainerSpec
+from ipybox.spec.image import BuildContext, BuildEvent, ImageInfo
 from ipybox.spec.paths import LEASE_FILE
 from ipybox.spec.status import Availability, ContainerInfo
 
@@ -30,23 +32,28 @@ log = logging.getLogger(__name__)
 
 
 class EngineBackend(Backend):
-    """All of a backend but its images. What dead owners have left on the engine is swept
-    when it is first used in a process."""
+    """A backend that is built on an :class:`Engine`; a subclass adds its name.
 
-    swept: ClassVar[set[str]] = set()
-    """Addresses of engines, once a process."""
+    When a process first uses an engine, the containers that dead owners have left there are
+    removed in the background.
+
+    Attributes:
+        engine: The engine.
+    """
 
     def __init__(self, engine: Engine) -> None:
+        """Build a backend on an engine."""
         self.engine = engine
         self._users = 0
-        self._sweep: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        address = self.engine.address  # raises where there is none
+        self.engine.check_address()
         self._users += 1
-        if address not in self.swept:
-            self.swept.add(address)
-            self._sweep = asyncio.create_task(self._sweep_quietly(), name="ipybox sweep")
+        cache = self.engine.cache
+        if not cache.swept:
+            cache.swept = True
+            self._sweeper = asyncio.create_task(self._sweep_quietly(), name="ipybox sweep")
         return self
 
     async def __aexit__(
@@ -57,32 +64,37 @@ class EngineBackend(Backend):
     ) -> None:
         self._users -= 1
         if not self._users:
-            await shielded(self._leave())
+            await shielded(self._close())
 
-    async def _leave(self) -> None:
-        sweep, self._sweep = self._sweep, None
-        if sweep is not None:
-            sweep.cancel()
-            await asyncio.wait([sweep])
+    async def _close(self) -> None:
+        sweeper, self._sweeper = self._sweeper, None
+        if sweeper is not None:
+            sweeper.cancel()
+            await asyncio.wait([sweeper])
         await self.engine.aclose()
+
+    async def _close_unless_entered(self) -> None:
+        """Close the connection after a call outside of ``async with``."""
+        if not self._users:
+            await self.engine.aclose()
 
     async def availability(self) -> Availability:
         try:
             return await self.engine.availability()
         finally:
-            if not self._users:
-                await self.engine.aclose()
+            await self._close_unless_entered()
 
     async def create(self, spec: ContainerSpec) -> Container:
-        around = await self.engine.surroundings()
+        placement = await self.engine.placement()
         for bind in spec.binds:
-            # A remote engine has other folders; a local one may be root, and would not tell.
-            if around.local and not os.access(bind.host_path, os.R_OK):
+            # An engine that runs as root would hand over folders that its user cannot read. The
+            # folders of a remote engine are not this machine's.
+            if placement.local and not os.access(bind.host_path, os.R_OK):
                 raise InvalidArgumentError(
-                    f"bind {str(bind.host_path)!r}: you may not read it; what you can't read "
-                    "is not handed to a container."
+                    f"The bind {str(bind.host_path)!r} is not readable by this user, so a "
+                    "container may not have it either. Change its permissions, or leave it out."
                 )
-        return EngineContainer(self.engine, spec, around, await self.engine.payload(spec, around))
+        return EngineContainer(self.engine, spec)
 
     async def attach(self, container_id: str) -> Container:
         return await reattach.attach(self.engine, container_id)
@@ -106,13 +118,13 @@ class EngineBackend(Backend):
         return removed
 
     async def _is_held(self, info: ContainerInfo) -> bool:
-        """Whether somebody else has attached to it and renews its lease."""
+        """Return whether a living process has attached to a container and renews its lease."""
         if info.state != "running":
             return False
         try:
             text = await reattach.read_file(self.engine, Ref(info.id, info.name), LEASE_FILE)
         except (BackendUnavailableError, EngineTimeoutError):
-            return True  # it can't be known: the next sweep may
+            return True  # that is unknown now; leave the container to the next sweep
         except BackendError:
             return False
         holder = Owner.parse(text.strip())
@@ -121,6 +133,21 @@ class EngineBackend(Backend):
     async def _sweep_quietly(self) -> None:
         try:
             for info in await self.sweep():
-                log.info("removed the container %s, which its owner had left", info.name)
+                log.info("removed the container %s, whose owner has died", info.name)
         except BackendError as error:
-            log.warning("what dead owners left could not be swept: %s", error)
+            log.warning("containers of dead owners could not be removed: %s", error)
+
+    async def image(self, tag: str) -> ImageInfo | None:
+        return await self.engine.images.find(tag)
+
+    async def images(self) -> Sequence[ImageInfo]:
+        return await self.engine.images.list()
+
+    def pull(self, tag: str) -> AsyncIterator[BuildEvent]:
+        return self.engine.images.pull(tag)
+
+    def build(self, context: BuildContext) -> AsyncIterator[BuildEvent]:
+        return self.engine.images.build(context)
+
+    async def remove_image(self, tag: str) -> None:
+        await self.engine.images.remove(tag)

@@ -1,207 +1,223 @@
-"""The calls that a container engine has to answer. What is made of them is the same for all."""
+"""What a container engine has to be able to do; all else is built on these calls."""
 
 from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
+from ipybox._async import AsyncResource
 from ipybox.backend import Capability
-from ipybox.runtime.ports import LOOPBACK
+from ipybox.engine.cache import EngineCache, engine_cache
+from ipybox.engine.images import EngineImages
+from ipybox.engine.inspection import Inspection, Ref
+from ipybox.engine.placement import Placement
 from ipybox.spec.container import ContainerSpec
 from ipybox.spec.status import Availability, ContainerInfo, ExitStatus, Stats
 
-UNSETTLED = ("created", "configured", "initialized", "stopping", "removing")
-Lane = Literal["stdout", "stderr"]
+StreamName = Literal["stdout", "stderr"]
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds in which an engine has to accept a connection."""
+CALL_TIMEOUT = 30.0
+"""Seconds in which an engine has to answer an ordinary call."""
+REMOVE_TIMEOUT = 30.0
+"""Seconds that an engine has for the removal of a container."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """How this process stands to an engine.
+class Streams(AsyncResource):
+    """The standard streams of a process in a container.
 
-    ``publish_on``: the engine's address for our ports, None where there is no need for
-    any; ``host``: where clients find them, None for the container's own address.
-    ``network``: what the container has to join. ``mounts``: where this process is in a
-    container itself, its folders and what they are on the engine's host. ``local``: the
-    engine sees the same folders. ``rootless``: it runs as an ordinary user. ``names``:
-    what clients may call the host.
+    All methods raise EngineGoneError if the connection to the engine breaks.
     """
-
-    publish_on: str | None = LOOPBACK
-    host: str | None = LOOPBACK
-    network: str | None = None
-    mounts: Mapping[str, str] | None = None
-    local: bool = True
-    rootless: bool = False
-    names: Collection[str] = ()
-
-
-@dataclass(frozen=True)
-class Ref:
-    """A container: its id for the engine, its name for people."""
-
-    id: str
-    name: str
-
-    def __str__(self) -> str:
-        return self.name
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mount:
-    """A folder of the engine's host in a container."""
-
-    source: str
-    target: str
-    read_only: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inspection:
-    """What an engine tells of a container.
-
-    ``status`` is the engine's word. ``ports``: container port to host port. ``addresses``:
-    networks to the container's address in them; ``""`` is the one of no name. Limits are
-    None where there are none.
-    """
-
-    ref: Ref
-    status: str
-    running: bool
-    exit_code: int = 0
-    out_of_memory: bool = False
-    labels: Mapping[str, str] = field(default_factory=dict)
-    ports: Mapping[int, int] = field(default_factory=dict)
-    addresses: Mapping[str, str] = field(default_factory=dict)
-    memory_bytes: int | None = None
-    pids: int | None = None
-    read_only_root: bool = False
-    binds: Sequence[Mount] = ()
-
-    @property
-    def ended(self) -> bool:
-        """It ran, and its exit code is its own: on its way to its end it may be another."""
-        return not self.running and self.status not in UNSETTLED
-
-
-class Streams(ABC):
-    """The standard streams of a process in a container."""
 
     @abstractmethod
-    async def read(self) -> tuple[Lane, bytes] | None:
-        """The next piece of its output; None at the end."""
+    async def read(self) -> tuple[StreamName, bytes] | None:
+        """Return the next piece of output, or None at the end of both streams."""
 
     @abstractmethod
     async def write(self, data: bytes) -> None:
-        """To its standard input."""
+        """Write to the process's standard input."""
 
     @abstractmethod
     async def write_eof(self) -> None:
-        """Ends its standard input. UnsupportedError where the connection can't do it alone."""
+        """Close the process's standard input.
 
-    @abstractmethod
-    async def aclose(self) -> None:
-        """Twice is fine."""
+        Raises:
+            UnsupportedError: If the connection cannot close one direction alone.
+        """
 
 
 class Engine(ABC):
-    """A client of one engine.
+    """A client of one container engine.
 
-    Each call has an end in time, and raises BackendErrors only: EngineTimeoutError for no
-    answer in time, EngineGoneError where the engine can't be reached any more,
-    ContainerNotFoundError for a container that is not there.
+    Every call has a time limit and raises only BackendErrors:
+
+    - EngineTimeoutError if the engine does not answer in time,
+    - EngineGoneError if the engine cannot be reached any more,
+    - ContainerNotFoundError if the container does not exist.
+
+    Attributes:
+        title: The engine's name for people, as in "Docker".
+        images: The engine's image operations.
+        lacks: Capabilities that engines of this kind have, but this one has not.
     """
 
     title: str
-    """As people call it, "Docker"."""
+    images: EngineImages
     lacks: frozenset[Capability] = frozenset()
-    """What it can't do here, and others can."""
-    limits_remedy: str = ""
-    """What to do where limits are not enforced."""
 
     @property
     @abstractmethod
     def address(self) -> str:
-        """Where it is, for people to read; the same for the same engine."""
+        """Where the engine is, for people to read; the same for all clients of one engine."""
+
+    def check_address(self) -> None:
+        """Check, without asking the engine, that something can be reached at its address.
+
+        Raises:
+            BackendUnavailableError: If it is clear already that nothing answers there.
+        """
+        return
+
+    @property
+    def cache(self) -> EngineCache:
+        """What this process remembers about the engine."""
+        return engine_cache(self.title, self.address)
 
     @abstractmethod
-    async def availability(self) -> Availability: ...
+    async def availability(self) -> Availability:
+        """Return whether the engine can run containers; raise nothing."""
+
+    async def placement(self) -> Placement:
+        """Return where the engine runs; it is asked for that once."""
+        cache = self.cache
+        if cache.placement is None:
+            cache.placement = await self.find_placement()
+        return cache.placement
 
     @abstractmethod
-    async def surroundings(self) -> Surroundings: ...
+    async def find_placement(self) -> Placement:
+        """Find out where the engine runs."""
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Ends the connection. It is opened anew with the next call."""
+        """Close the connection. The next call opens it again."""
 
     @abstractmethod
-    async def payload(self, spec: ContainerSpec, around: Surroundings) -> dict[str, Any]:
-        """A spec as the body of this engine's "create a container"."""
+    async def create(self, spec: ContainerSpec) -> Ref:
+        """Create a container with the spec's name, without starting it.
 
-    @abstractmethod
-    async def create(self, name: str, payload: Mapping[str, Any]) -> Ref: ...
+        Raises:
+            InvalidArgumentError: If the engine cannot do what the spec asks for.
+            ImageNotFoundError: If the engine does not have the image.
+            NameTakenError: If another container has the name.
+            PortTakenError: If a host port is in use, where that is known before the start.
+        """
 
     @abstractmethod
     async def attach(self, ref: Ref) -> Streams:
-        """To its first process, before its start: nothing of its output is missed."""
+        """Attach to a container's first process; before the start, so that no output is missed."""
 
     @abstractmethod
-    async def start(self, ref: Ref) -> None: ...
+    async def start(self, ref: Ref) -> None:
+        """Start a container.
+
+        Raises:
+            PortTakenError: If a host port is in use.
+        """
 
     @abstractmethod
     async def stop(self, ref: Ref, grace: float) -> None:
-        """SIGTERM, and SIGKILL after ``grace`` seconds. Returns when it has ended."""
+        """Stop a container: SIGTERM, then SIGKILL. Returns once the container has stopped.
+
+        Args:
+            ref: The container.
+            grace: Seconds between the two signals.
+        """
 
     @abstractmethod
     async def remove(self, ref: Ref) -> None:
-        """Ends it and removes it, its volumes too. One that has gone is fine, and so is an
-        engine that is gone and has taken the container along. EngineGoneError where the
-        container may run on without it."""
+        """Stop a container and remove it with its volumes.
+
+        A container that does not exist any more is fine, and so is an engine that has gone
+        down and taken its containers along.
+
+        Raises:
+            EngineGoneError: If the container may still run without the engine.
+        """
 
     @abstractmethod
     async def inspect(self, container: str) -> Inspection:
-        """By id or name."""
+        """Return the state of a container, given its id or name."""
 
     @abstractmethod
-    async def ending(self, ref: Ref, output_ended: asyncio.Event | None) -> ExitStatus:
-        """Returns when it has ended. ContainerNotFoundError where nobody knows how.
+    async def wait_for_exit(self, ref: Ref, output_ended: asyncio.Event | None) -> ExitStatus:
+        """Wait until a container has stopped. This call has no time limit.
 
-        ``output_ended``: set when the streams of :meth:`attach` have ended, with it or with
-        the connection; None where nobody reads them."""
+        Args:
+            ref: The container.
+            output_ended: Set once the streams of :meth:`attach` have ended, either with the
+                container or with the connection; None if nothing reads them.
+
+        Raises:
+            ContainerNotFoundError: If the container is gone and its exit code is unknown.
+        """
 
     @abstractmethod
     async def list(self) -> Sequence[ContainerInfo]:
-        """All containers that carry our labels, running or not."""
+        """Return all containers that carry ipybox's labels, running or not."""
 
     @abstractmethod
     async def logs(self, ref: Ref, tail: int) -> Sequence[str]:
-        """The last pieces of its log, with all that the runtime prints."""
+        """Return the last ``tail`` pieces of a container's log, the runtime's events included."""
 
     @abstractmethod
-    async def stats(self, ref: Ref) -> Stats: ...
+    async def stats(self, ref: Ref) -> Stats:
+        """Return what a running container uses."""
 
     @abstractmethod
-    async def pause(self, ref: Ref) -> None: ...
+    async def pause(self, ref: Ref) -> None:
+        """Freeze all processes of a container."""
 
     @abstractmethod
-    async def unpause(self, ref: Ref) -> None: ...
+    async def unpause(self, ref: Ref) -> None:
+        """Let the processes of a paused container continue."""
 
     @abstractmethod
     async def exec_create(
         self, ref: Ref, argv: Sequence[str], *, stdin: bool, env: Sequence[str], workdir: str | None
     ) -> str:
-        """A command that is not started yet; ``env`` as in NAME=value. Returns its id."""
+        """Prepare a command in a container, without starting it.
+
+        Args:
+            ref: The container.
+            argv: The program and its arguments.
+            stdin: Whether the command gets a standard input.
+            env: Variables on top of the container's, each as in "NAME=value".
+            workdir: Working directory; None for the container's.
+
+        Returns:
+            The command's id.
+        """
 
     @abstractmethod
     async def exec_start(self, exec_id: str, what: str) -> Streams:
-        """Starts it. BackendError where it can't be started. ``what``: for messages."""
+        """Start a command.
+
+        Args:
+            exec_id: Its id.
+            what: The command, for error messages.
+
+        Raises:
+            BackendError: If the command cannot be started.
+        """
 
     @abstractmethod
     async def exec_started(self, exec_id: str, what: str) -> bool:
-        """Whether it runs or has run."""
+        """Return whether a command runs or has run; arguments as in :meth:`exec_start`."""
 
     @abstractmethod
     async def exec_code(self, exec_id: str, what: str) -> int | None:
-        """Its exit code; None while it runs."""
+        """Return a command's exit code, or None while it runs."""

@@ -6,54 +6,81 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from ipybox.engine.base import Engine, Ref, Streams
+from ipybox._async import AsyncResource
+from ipybox.engine.base import Engine, Streams
+from ipybox.engine.inspection import Ref
 from ipybox.errors import BackendError
 from ipybox.runtime.launch import LaunchOutput, start_failed
 
 
-class Attachment:
-    """Reads what a container prints, from before its start to its end."""
+class ContainerOutput(AsyncResource):
+    """Reads what a container prints, from before its start to its end.
+
+    Attributes:
+        log: The container's log, and the runtime's events taken out of it.
+        ended: Set once the container's streams have ended, or the connection to the engine.
+    """
 
     def __init__(self, streams: Streams, name: str) -> None:
-        self.output = LaunchOutput()
+        """Start reading.
+
+        Args:
+            streams: The streams of the container's first process.
+            name: The container's name, for error messages.
+        """
+        self.log = LaunchOutput()
         self.ended = asyncio.Event()
-        """The container's streams have ended, or the connection to the engine."""
         self._streams = streams
         self._name = name
         self._events: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._reader = asyncio.create_task(self._read(), name=f"ipybox output of {name}")
 
     @classmethod
-    async def open(cls, engine: Engine, ref: Ref) -> Attachment:
+    async def open(cls, engine: Engine, ref: Ref) -> ContainerOutput:
+        """Attach to a container that is not started yet."""
         return cls(await engine.attach(ref), ref.name)
 
     async def write(self, data: bytes) -> None:
+        """Write to the standard input of the container's first process.
+
+        Raises:
+            EngineGoneError: If the connection breaks, as it does when the container exits.
+        """
         await self._streams.write(data)
 
     async def event(self, name: str) -> dict[str, Any]:
-        """The runtime's event of that name. Raises ContainerStartError as soon as it is
-        clear that it does not come."""
-        future = self._event(name)
+        """Wait for one of the runtime's events.
+
+        Raises:
+            ContainerStartError: As soon as the event cannot come any more, since the runtime
+                has failed or the output has ended.
+        """
+        event, failed = self._event(name), self._event("failed")
         ended = asyncio.ensure_future(self.ended.wait())
-        failed = self._event("failed")
         try:
-            waited: set[asyncio.Future[Any]] = {future, ended, failed}
+            waited: set[asyncio.Future[Any]] = {event, failed, ended}
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ended.cancel()
-        if future.done():
-            return future.result()
-        reason = str(failed.result().get("reason")) if failed.done() else "it has ended"
-        raise start_failed(self._name, reason, self.output.tail())
+        if event.done():
+            return event.result()
+        reason = str(failed.result().get("reason")) if failed.done() else "it has exited"
+        raise start_failed(self._name, reason, self.log.tail())
 
-    async def told(self, name: str, seconds: float) -> bool:
-        """Whether the runtime has told that event by the end, which is waited for."""
+    async def reported(self, name: str, timeout: float) -> bool:
+        """Wait for the end of the output, and return whether the runtime has sent an event.
+
+        Args:
+            name: The event's name.
+            timeout: Seconds to wait at most.
+        """
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(timeout):
                 await self.ended.wait()
         return self._event(name).done()
 
     async def aclose(self) -> None:
+        """Stop reading and close the streams; the container runs on."""
         self._reader.cancel()
         await asyncio.wait([self._reader])
         await self._streams.aclose()
@@ -65,12 +92,11 @@ class Attachment:
 
     async def _read(self) -> None:
         try:
-            # However it ends: who waits learns that it has.
             with suppress(BackendError):
                 while (piece := await self._streams.read()) is not None:
-                    for event in self.output.feed(*piece):
+                    for event in self.log.feed(*piece):
                         future = self._event(str(event.get("event")))
                         if not future.done():
                             future.set_result(event)
         finally:
-            self.ended.set()
+            self.ended.set()  # waiters must wake up even if the streams fail

@@ -1,12 +1,13 @@
-"""The removal of a container that may be ending by itself."""
+"""The removal of a container that may be stopping by itself."""
 
 from __future__ import annotations
 
-import asyncio
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable
 
+from ipybox._async import poll
 from ipybox.errors import (
     BackendError,
     BackendUnavailableError,
@@ -15,51 +16,99 @@ from ipybox.errors import (
     EngineTimeoutError,
 )
 
-AGAIN_SECONDS = 0.025
-ENDING = re.compile(
+RETRY_INTERVAL = 0.025
+"""Seconds between two attempts."""
+STOPPING = re.compile(
     r"already in progress|could not be stopped|improper state|state improper|busy", re.I
 )
-"""What engines say while a container ends."""
+"""What engines answer while a container stops."""
 
 
-async def until_gone(
+async def remove_until_gone(
     remove: Callable[[], Awaitable[object]],
-    seconds: float,
+    timeout: float,
     *,
-    listed: Callable[[], Awaitable[bool]] | None = None,
-    engine_is_back_in: float | None = None,
+    is_listed: Callable[[], Awaitable[bool]] | None = None,
+    engine_returns_within: float | None = None,
 ) -> None:
-    """Calls ``remove`` until it has worked, or the container has gone.
+    """Call ``remove`` until it succeeds or the container does not exist any more.
 
-    ``listed``: whether the engine still tells of it, as it may for a moment after that.
-    ``engine_is_back_in``: containers outlive their engine, which has to answer again within
-    so many seconds, else EngineGoneError is raised; None: it takes them along.
+    Args:
+        remove: Asks the engine to remove the container.
+        timeout: Seconds in which a container that is stopping has to become removable, and
+            seconds in which a removed one has to leave the engine's list.
+        is_listed: Returns whether the engine still lists the container, as it may for a moment
+            after the removal; None if the engine does not.
+        engine_returns_within: If containers outlive their engine, the seconds in which an
+            engine that is away has to answer again; None if containers stop with the engine.
+
+    Raises:
+        EngineGoneError: If the engine stays away and the container may still run.
+        EngineTimeoutError: If the engine does not answer, or still lists the container after
+            ``timeout`` seconds.
+        BackendError: If the engine refuses the removal for another reason than that the
+            container is stopping, or does so for longer than ``timeout`` seconds.
     """
-    deadline = time.monotonic() + seconds
-    away_since: float | None = None
-    gone_since: float | None = None
-    while True:
+    removal = _Removal(remove, timeout, is_listed, engine_returns_within)
+    await poll(removal.attempt, every=RETRY_INTERVAL, within=math.inf)
+
+
+class _Removal:
+    """The attempts at one removal, and since when they have met with the same obstacle."""
+
+    def __init__(
+        self,
+        remove: Callable[[], Awaitable[object]],
+        timeout: float,
+        is_listed: Callable[[], Awaitable[bool]] | None,
+        engine_returns_within: float | None,
+    ) -> None:
+        self._remove = remove
+        self._timeout = timeout
+        self._is_listed = is_listed
+        self._engine_returns_within = engine_returns_within
+        self._started = time.monotonic()
+        self._away_since: float | None = None
+        self._gone_since: float | None = None
+
+    async def attempt(self) -> bool:
+        """Return whether the container is gone; raise once it is clear that it stays."""
+        # As long as the container is listed, also after a success: a connection that breaks looks
+        # like an engine that has gone down and taken the container along.
+        if not await self._is_removed():
+            return False
+        if self._is_listed is None or not await self._is_listed():
+            return True
+        self._gone_since = self._gone_since or time.monotonic()
+        if time.monotonic() > self._gone_since + self._timeout:
+            raise EngineTimeoutError(
+                f"The engine still listed the container {self._timeout} s after its removal. "
+                "Check that the engine is not overloaded."
+            )
+        return False
+
+    async def _is_removed(self) -> bool:
         try:
-            await remove()
+            await self._remove()
         except ContainerNotFoundError:
-            gone = True
+            return True
         except BackendUnavailableError as error:
-            gone = engine_is_back_in is None and isinstance(error, EngineGoneError)
-            away_since = away_since or time.monotonic()
-            if not gone and time.monotonic() > away_since + (engine_is_back_in or 0.0):
-                raise EngineGoneError(f"The container may run on. {error}") from error
+            return self._went_with_its_engine(error)
         except EngineTimeoutError:
             raise
         except BackendError as error:
-            gone = False
-            if not ENDING.search(str(error)) or time.monotonic() > deadline:
+            late = time.monotonic() > self._started + self._timeout
+            if late or not STOPPING.search(str(error)):
                 raise
-        else:
-            gone = True
-        if gone:
-            gone_since = gone_since or time.monotonic()
-            if listed is None or not await listed():
-                return
-            if time.monotonic() > gone_since + seconds:
-                raise EngineTimeoutError(f"The container was still listed after {seconds} s.")
-        await asyncio.sleep(AGAIN_SECONDS)
+            return False
+        return True
+
+    def _went_with_its_engine(self, error: BackendUnavailableError) -> bool:
+        if self._engine_returns_within is None and isinstance(error, EngineGoneError):
+            return True
+        self._away_since = self._away_since or time.monotonic()
+        if time.monotonic() > self._away_since + (self._engine_returns_within or 0.0):
+            raise EngineGoneError(
+                f"The engine is away, and the container may run on. {error}"
+            ) from error
+        return False

@@ -1,18 +1,21 @@
-"""What a container uses, summed up from the inside: for engines that can't tell."""
+"""What a container uses, measured from inside: for engines that cannot report it."""
 
 from __future__ import annotations
 
 import json
 
-from ipybox.engine.base import Engine, Ref
+from ipybox.engine.base import Engine
 from ipybox.engine.exec import run_command
+from ipybox.engine.inspection import Ref
 from ipybox.errors import BackendError
 from ipybox.spec.paths import PYTHON
 from ipybox.spec.status import Stats
 
-READ_SECONDS = 10.0
+READ_TIMEOUT = 10.0
 MAX_BYTES = 4096
-# Without its own process. Proportional shares of memory, so that nothing is counted twice.
+UNLIMITED_BYTES = 1 << 60
+"""A memory limit from here on is how engines report that there is none."""
+# Leaves out its own process. Memory is the proportional share, so that nothing counts twice.
 SCRIPT = """
 import glob, json, os
 cpu = memory = count = 0
@@ -32,10 +35,25 @@ print(json.dumps({"cpu": cpu / os.sysconf("SC_CLK_TCK"), "memory": memory, "pids
 """
 
 
-async def usage_inside(engine: Engine, ref: Ref) -> Stats:
-    """Processes that have ended count as far as their parents have waited for them."""
+def memory_limit(reported: int | None) -> int | None:
+    """Return a memory limit in bytes as an engine reports it, or None if there is no limit."""
+    return reported if reported is not None and 0 < reported <= UNLIMITED_BYTES else None
+
+
+async def stats_from_proc(engine: Engine, ref: Ref) -> Stats:
+    """Return what a container's processes use, as /proc inside the container shows it.
+
+    The CPU time of a process that has exited counts once its parent has waited for it.
+
+    Args:
+        engine: The engine.
+        ref: A running container.
+
+    Raises:
+        BackendError: If the numbers cannot be read inside the container.
+    """
     argv = [PYTHON, "-I", "-S", "-c", SCRIPT]
-    result = await run_command(engine, ref, argv, timeout=READ_SECONDS, max_bytes=MAX_BYTES)
+    result = await run_command(engine, ref, argv, timeout=READ_TIMEOUT, max_bytes=MAX_BYTES)
     try:
         found = json.loads(result.stdout)
         return Stats(
@@ -45,6 +63,7 @@ async def usage_inside(engine: Engine, ref: Ref) -> Stats:
             pids=int(found["pids"]),
         )
     except (ValueError, KeyError, TypeError) as error:
+        reason = result.stderr.decode(errors="replace")[:200].strip()
         raise BackendError(
-            f"What {ref} uses can't be told: {result.stderr.decode(errors='replace')[:200]}"
+            f"The usage of container {ref} could not be read inside it: {reason or 'no output'}."
         ) from error

@@ -1,4 +1,4 @@
-"""Writing to a connection whose other end may have gone."""
+"""Writing to a connection whose other end may be closed already."""
 
 from __future__ import annotations
 
@@ -6,11 +6,21 @@ import asyncio
 import os
 
 
-def send_now(transport: asyncio.WriteTransport, data: bytes) -> bytes:
-    """Writes what there is room for, and returns the rest. Raises OSError.
+def write_without_losing_reads(transport: asyncio.WriteTransport, data: bytes) -> bytes:
+    """Write as much as fits into the socket at once, and return the rest.
 
-    Where a transport's own write fails, it drops what was not read yet: the last words of a
-    container. After this one's, reading goes on to the end.
+    If a transport's own write fails, the transport drops what it has not read yet, and with it
+    the last words of a container. After a failure of this write, reading continues to the end.
+
+    Args:
+        transport: The connection; over TLS, or with data in its buffer, nothing is written.
+        data: The bytes to write.
+
+    Returns:
+        The bytes that were not written, for the transport's own write.
+
+    Raises:
+        OSError: If the connection is broken.
     """
     if (
         transport.get_extra_info("sslcontext") is not None

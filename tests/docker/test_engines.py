@@ -1,4 +1,4 @@
-"""Where the engine may be: other sockets, contexts, TCP, TLS, and around us."""
+"""Where a Docker engine may be: another socket, a context, TCP, TLS, or the host around."""
 
 import asyncio
 import hashlib
@@ -12,26 +12,26 @@ from ipybox_docker.backend import DockerBackend
 
 from ipybox import ExecutionClient, ExecutionContainer
 from tests.engine_proxy import EngineProxy
-from tests.engines.witness import DOCKER_SOCKET, Witness
+from tests.engines.engine_cli import DOCKER_SOCKET, EngineCli
 
 ROOT = Path(__file__).parents[2]
 
 
-async def works() -> None:
+async def check_that_it_works() -> None:
     async with ExecutionContainer(backend="docker") as container:
         async with ExecutionClient(container.port) as client:
             assert (await client.execute("print(1)")).text == "1"
         assert (await container.exec(["cat"], stdin=b"x" * 70_000)).stdout == b"x" * 70_000
 
 
-async def test_tcp(docker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_engine_over_tcp_works(docker: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with EngineProxy(DOCKER_SOCKET).running() as proxy:
         monkeypatch.setenv("DOCKER_HOST", proxy.url)
-        await works()
+        await check_that_it_works()
 
 
 def certificates(folder: Path) -> None:
-    """An authority, and one certificate of it for both sides."""
+    """Make an authority, and one certificate of it for both sides."""
     commands = [
         "req -x509 -newkey rsa:2048 -nodes -keyout ca-key.pem -out ca.pem -subj /CN=ca -days 2 "
         "-addext keyUsage=critical,keyCertSign",
@@ -44,7 +44,7 @@ def certificates(folder: Path) -> None:
         subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
 
 
-async def test_tls_and_contexts(
+async def test_an_engine_over_tls_works_by_variables_and_by_context(
     docker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = "far"
@@ -59,11 +59,11 @@ async def test_tls_and_contexts(
     context.verify_mode = ssl.CERT_REQUIRED
     monkeypatch.setenv("HOME", str(tmp_path))
     async with EngineProxy(DOCKER_SOCKET).running(context) as proxy:
-        # By the environment, as the Docker command line has it.
+        # By the variables of Docker's command line.
         monkeypatch.setenv("DOCKER_HOST", f"tcp://localhost:{proxy.port}")
         monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
         monkeypatch.setenv("DOCKER_CERT_PATH", str(tls))
-        await works()
+        await check_that_it_works()
         for variable in ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
             monkeypatch.delenv(variable)
         # By a context.
@@ -72,10 +72,12 @@ async def test_tls_and_contexts(
         endpoint = {"Host": f"tcp://localhost:{proxy.port}", "SkipTLSVerify": False}
         meta.write_text(json.dumps({"Name": name, "Endpoints": {"docker": endpoint}}))
         monkeypatch.setenv("DOCKER_CONTEXT", name)
-        await works()
+        await check_that_it_works()
 
 
-async def test_settings_that_name_no_engine(docker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_settings_that_name_no_engine_come_with_reason_and_remedy(
+    docker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for url in ("nonsense", "tcp://127.0.0.1:1", "tcp://", "ssh://", "unix://"):
         state = await DockerBackend(url=url).availability()
         assert not state.ready, url
@@ -86,7 +88,9 @@ async def test_settings_that_name_no_engine(docker: str, monkeypatch: pytest.Mon
     assert state.reason is not None and "nowhere" in state.reason
 
 
-async def test_docker_is_found_by_itself(docker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_docker_is_chosen_without_settings(
+    docker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("IPYBOX_BACKEND", raising=False)
     async with ExecutionContainer() as container:
         assert container.guarantees.isolation == "container"
@@ -114,10 +118,12 @@ asyncio.run(main())
 
 @pytest.mark.index
 @pytest.mark.timeout(300)
-async def test_from_inside_a_container(docker: str, tmp_path: Path) -> None:
-    """The library installed in a container that has the engine's socket and a folder."""
+async def test_a_program_in_a_container_can_use_the_engine_around_it(
+    docker: str, tmp_path: Path
+) -> None:
+    """ipybox is installed in a container that has the engine's socket and a folder of the host."""
     listed = ("ps", "-q", "--filter", "label=ipybox.container")
-    before = await Witness("docker")(*listed)
+    before = await EngineCli("docker")(*listed)
     (tmp_path / "script.py").write_text(INSIDE)
     script = "cp -r /src /tmp/src && pip install -q /tmp/src[docker] && python /shared/script.py"
     done = await asyncio.to_thread(
@@ -133,4 +139,4 @@ async def test_from_inside_a_container(docker: str, tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["True 8888", "seen", "InvalidArgumentError True"], (
         done.stderr[-3000:]
     )
-    assert await Witness("docker")(*listed) == before
+    assert await EngineCli("docker")(*listed) == before

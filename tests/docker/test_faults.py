@@ -1,7 +1,7 @@
-"""What goes wrong with an engine: each is told by its name, and leaves nothing."""
+"""Faults of a Docker engine: each raises an error of its own, and leaves nothing behind."""
 
 import asyncio
-import concurrent.futures.thread  # noqa: F401  # nobody may not read where it is
+import concurrent.futures.thread  # noqa: F401  # the user nobody could not read its source
 import contextlib
 import multiprocessing
 import os
@@ -24,31 +24,31 @@ from ipybox import (
     InvalidArgumentError,
     Resources,
 )
-from ipybox.authoring import Availability, ContainerSpec, Surroundings
+from ipybox.authoring import Availability, ContainerSpec
+from ipybox.engine import Placement
 from ipybox.testing import Tries
 
 ROOT = Path(__file__).parents[2]
 ENGINE_PID = Path("/run/ipybox-engines/dockerd.pid")
 
 
-async def test_no_engine(docker: str, tmp_path: Path) -> None:
+async def test_a_missing_socket_raises_with_advice(docker: str, tmp_path: Path) -> None:
     backend = DockerBackend(url=f"unix://{tmp_path}/none.sock")
     with pytest.raises(BackendUnavailableError, match=r"none\.sock.*no such socket.*start Docker"):
         await ExecutionContainer(backend=backend).run()
 
 
-async def test_a_stale_socket(docker: str, tmp_path: Path) -> None:
+async def test_a_stale_socket_raises_with_advice(docker: str, tmp_path: Path) -> None:
     import socket
 
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(tmp_path / "stale.sock"))
     backend = DockerBackend(url=f"unix://{tmp_path}/stale.sock")
-    with pytest.raises(BackendUnavailableError, match=r"nobody answers.*Start the Docker engine"):
+    with pytest.raises(BackendUnavailableError, match=r"nothing listens.*Start the Docker engine"):
         await ExecutionContainer(backend=backend).run()
 
 
-def test_no_permission(docker: str) -> None:
-    """As a user without a right to the socket."""
+def test_a_user_without_permission_is_advised_to_join_the_group(docker: str) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
 
@@ -63,7 +63,7 @@ def test_no_permission(docker: str) -> None:
 
 
 def as_nobody(ask: Callable[[], Coroutine[Any, Any, object]]) -> object:
-    """What a coroutine returns in a process of a user without rights."""
+    """Return the result of a coroutine that runs in a process of the user nobody."""
     context = multiprocessing.get_context("fork")
     receive, send = context.Pipe(duplex=False)
 
@@ -81,8 +81,8 @@ def as_nobody(ask: Callable[[], Coroutine[Any, Any, object]]) -> object:
     return found
 
 
-def test_binds_that_the_user_may_not_read(docker: str, tmp_path: Path) -> None:
-    """The engine, which is root, would hand them out."""
+def test_binds_that_the_user_cannot_read_are_refused(docker: str, tmp_path: Path) -> None:
+    """The engine, which runs as root, would hand them out."""
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
     (tmp_path / "secret").mkdir(mode=0o700)
@@ -91,26 +91,27 @@ def test_binds_that_the_user_may_not_read(docker: str, tmp_path: Path) -> None:
 
     async def ask() -> str:
         backend = DockerBackend()
-        connection = backend.engine.connection
-        connection.surroundings_of[connection.address] = Surroundings()
+        backend.engine.cache.placement = Placement()  # the user nobody cannot ask the engine
         try:
             await backend.create(ContainerSpec(binds=(bind,)))
         except InvalidArgumentError as error:
             return str(error)
-        return "it was taken"
+        return "the bind was accepted"
 
-    assert "you may not read it" in str(as_nobody(ask))
+    assert "is not readable by this user" in str(as_nobody(ask))
 
 
-def test_too_little_memory() -> None:
+def test_too_little_memory_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match=r"memory_bytes must be at least .* got 1000000"):
         Resources(memory_bytes=1_000_000)
 
 
 @pytest.mark.timeout(180)
-async def test_an_engine_restart_in_mid_cell(docker: str, faults: Tries) -> None:
+async def test_an_engine_restart_during_an_execution_loses_the_container(
+    docker: str, faults: Tries
+) -> None:
     if not ENGINE_PID.exists() or os.getuid() != 0:
-        pytest.skip("this engine is not the tests' own, to be restarted")
+        pytest.skip("only an engine that was started for the tests may be restarted")
     async with ExecutionContainer() as container:
         async with ExecutionClient(container.port) as client:
             await client.execute("kept = 1")
@@ -120,7 +121,9 @@ async def test_an_engine_restart_in_mid_cell(docker: str, faults: Tries) -> None
             try:
                 started = time.monotonic()
                 await faults.expect(ContainerLostError, running)
-                assert time.monotonic() - started < 60  # within 10 s; shown in the table
+                assert (
+                    time.monotonic() - started < 60
+                )  # usually within 10 s, as the table of faults shows
             finally:
                 await restarting
     async with ExecutionContainer() as container:

@@ -1,11 +1,11 @@
 """Attaching to a container that runs already."""
 
 from ipybox import ExecutionClient, ExecutionContainer
-from tests.engines.witness import Witness
+from tests.engines.engine_cli import EngineCli
 
 
 async def test_leaving_an_attach_keeps_the_token_in_the_process_that_started_the_container(
-    engine: Witness,
+    engine: EngineCli,
 ) -> None:
     async with ExecutionContainer() as container:
         async with ExecutionContainer.attach(container.id) as attached:

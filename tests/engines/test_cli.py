@@ -6,10 +6,10 @@ import time
 import pytest
 
 from ipybox import ExecutionContainer
-from tests.engines.witness import Witness, ipybox
+from tests.engines.engine_cli import EngineCli, ipybox
 
 
-async def test_ps_lists_logs_prints_and_rm_removes_a_container(engine: Witness) -> None:
+async def test_ps_lists_logs_prints_and_rm_removes_a_container(engine: EngineCli) -> None:
     async with ExecutionContainer(name=f"ipybox-test-{time.monotonic_ns()}") as container:
         rows = json.loads((await ipybox("ps", "--json")).stdout)
         (row,) = [row for row in rows if row["id"] == container.id]
@@ -24,7 +24,7 @@ async def test_ps_lists_logs_prints_and_rm_removes_a_container(engine: Witness) 
         assert (await container.wait()).code != 0
 
 
-async def test_cleanup_removes_only_containers_of_ipybox(engine: Witness) -> None:
+async def test_cleanup_removes_only_containers_of_ipybox(engine: EngineCli) -> None:
     if json.loads((await ipybox("ps", "--json")).stdout):
         pytest.skip("other containers of ipybox exist, and this test would remove them")
     foreign = (await engine("create", "gradion/ipybox")).strip()
@@ -44,6 +44,6 @@ async def test_cleanup_removes_only_containers_of_ipybox(engine: Witness) -> Non
         await kept.kill()
 
 
-async def test_run_prints_the_output_of_unprivileged_code(engine: Witness) -> None:
+async def test_run_prints_the_output_of_unprivileged_code(engine: EngineCli) -> None:
     done = await ipybox("run", "-c", "import os; print(os.getuid() != 0, 6 * 7)")
     assert (done.stdout, done.returncode) == ("True 42\n", 0)

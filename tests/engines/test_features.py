@@ -1,4 +1,4 @@
-"""What a container can be asked for, each on a real engine."""
+"""What a container reports, and which containers are ipybox's, on a real engine."""
 
 import asyncio
 
@@ -7,10 +7,10 @@ import pytest
 from ipybox import ExecutionClient, ExecutionContainer, KernelDiedError, Resources
 from ipybox.errors import ContainerNotFoundError
 from ipybox.plugins.selection import load_backend
-from tests.engines.witness import Witness
+from tests.engines.engine_cli import EngineCli
 
 
-async def test_the_end_is_told(engine: Witness) -> None:
+async def test_the_exit_status_is_reported(engine: EngineCli) -> None:
     async with ExecutionContainer() as container:
         await engine("kill", container.id)
         status = await asyncio.wait_for(container.wait(), 10)
@@ -22,7 +22,7 @@ async def test_the_end_is_told(engine: Witness) -> None:
         assert (await asyncio.wait_for(stopping, 10)).code == 0
 
 
-async def test_out_of_memory_is_told(engine: Witness) -> None:
+async def test_out_of_memory_is_reported(engine: EngineCli) -> None:
     if not engine.limits_hold:
         pytest.skip("this user's limits are not enforced")
     limits = Resources(memory_bytes=400 * 2**20)
@@ -35,11 +35,11 @@ async def test_out_of_memory_is_told(engine: Witness) -> None:
             assert (await client.execute("print(1)")).text == "1"
 
 
-async def test_only_ours_are_touched(engine: Witness) -> None:
+async def test_foreign_containers_are_not_touched(engine: EngineCli) -> None:
     name = (await engine("create", "gradion/ipybox")).strip()
     try:
         async with load_backend(engine.name) as backend:
-            with pytest.raises(ContainerNotFoundError, match="none of ipybox's"):
+            with pytest.raises(ContainerNotFoundError, match="not one of ipybox's"):
                 await backend.remove(name)
             with pytest.raises(ContainerNotFoundError):
                 await backend.attach(name)

@@ -1,14 +1,18 @@
-"""What holds by default, told by a probe and by the code itself."""
+"""What is enforced by default, as a probe and the code itself find it."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
+from ipybox_docker.backend import DockerBackend
+from ipybox_podman.backend import PodmanBackend
 
 from ipybox import ExecutionClient, ExecutionContainer, Resources
-from ipybox.authoring import Container, ContainerSpec
-from ipybox.engine.container import EngineContainer
+from ipybox.engine import Ref
 from ipybox.errors import GuaranteeError
 from ipybox.plugins.selection import load_backend
 from ipybox.spec.resources import DEFAULT_MEMORY_BYTES, DEFAULT_PIDS
-from tests.engines.witness import Witness
+from tests.engines.engine_cli import EngineCli
 
 STATUS = """
     for line in open("/proc/self/status"):
@@ -17,7 +21,7 @@ STATUS = """
 """
 
 
-async def test_code_has_no_privileges(client: ExecutionClient) -> None:
+async def test_code_runs_without_privileges(client: ExecutionClient) -> None:
     text = (await client.execute(STATUS)).text
     assert text is not None
     assert "Uid: 0" not in text
@@ -27,7 +31,7 @@ async def test_code_has_no_privileges(client: ExecutionClient) -> None:
     assert "Seccomp: 2" in text
 
 
-async def test_guarantees_are_measured(engine: Witness, container: ExecutionContainer) -> None:
+async def test_guarantees_are_measured(engine: EngineCli, container: ExecutionContainer) -> None:
     found = container.guarantees
     assert found.isolation == "container"
     assert found.probe is not None
@@ -45,7 +49,7 @@ async def test_guarantees_are_measured(engine: Witness, container: ExecutionCont
         assert lacking == {"network", "memory", "processes"}
 
 
-async def test_setuid_programs_give_nothing(client: ExecutionClient) -> None:
+async def test_setuid_programs_gain_no_privileges(client: ExecutionClient) -> None:
     code = """
         import subprocess
         done = subprocess.run(["su", "-c", "id"], input="", text=True, capture_output=True)
@@ -54,13 +58,13 @@ async def test_setuid_programs_give_nothing(client: ExecutionClient) -> None:
     assert (await client.execute(code)).text == "True"
 
 
-async def test_ports_are_on_loopback(engine: Witness, container: ExecutionContainer) -> None:
+async def test_ports_are_on_loopback(engine: EngineCli, container: ExecutionContainer) -> None:
     ports = (await engine.inspect(container.id))["NetworkSettings"]["Ports"]
     assert [item["HostIp"] for item in ports["8888/tcp"]] == ["127.0.0.1"]
 
 
 async def test_secrets_are_in_no_argv_and_no_environment(
-    engine: Witness, container: ExecutionContainer
+    engine: EngineCli, container: ExecutionContainer
 ) -> None:
     assert container.endpoint.token not in await engine("inspect", container.id)
     assert container.endpoint.token not in await engine("logs", container.id)
@@ -71,7 +75,7 @@ async def test_process_1_reaps_orphans(client: ExecutionClient) -> None:
         import os, subprocess, time
         for _ in range(5):
             subprocess.run(["sh", "-c", "sh -c 'sleep 0.05' & exit 0"])
-        time.sleep(1)  # they have ended, and somebody has to have noticed
+        time.sleep(1)  # the orphans have exited, and process 1 has to reap them
         end = time.monotonic() + 5
         while time.monotonic() < end:
             states = []
@@ -93,7 +97,7 @@ async def test_process_1_can_be_neither_killed_nor_stopped(container: ExecutionC
         assert (await client.execute("print('alive')")).text == "alive"
 
 
-async def test_limits_are_enforced(engine: Witness) -> None:
+async def test_limits_are_enforced(engine: EngineCli) -> None:
     limits = Resources(
         memory_bytes=512 * 2**20, pids=100, cpus=0.5, shm_bytes=16 * 2**20, open_files=512
     )
@@ -113,23 +117,21 @@ async def test_limits_are_enforced(engine: Witness) -> None:
             assert (await client.execute(code)).text == f"{16 * 2**20} (512, 512)"
 
 
-async def test_strict_refuses_what_is_not_enforced(
-    engine: Witness, monkeypatch: pytest.MonkeyPatch
+async def test_strict_refuses_to_start_without_a_default_that_is_not_enforced(
+    engine: EngineCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An engine whose seccomp profile is switched off does not hold what is a default."""
+    """Here the seccomp filter, a default, because the container is created without a profile."""
     backend = load_backend(engine.name)
-    create = backend.create
+    assert isinstance(backend, DockerBackend | PodmanBackend)
+    create_from = backend.engine.create_from
 
-    async def unconfined(spec: ContainerSpec) -> Container:
-        container = await create(spec)
-        assert isinstance(container, EngineContainer)
+    async def unconfined(name: str, payload: Mapping[str, Any]) -> Ref:
         if engine.name == "docker":
-            container.payload["HostConfig"]["SecurityOpt"].append("seccomp=unconfined")
-        else:
-            container.payload = {**container.payload, "seccomp_profile_path": "unconfined"}
-        return container
+            payload["HostConfig"]["SecurityOpt"].append("seccomp=unconfined")
+            return await create_from(name, payload)
+        return await create_from(name, {**payload, "seccomp_profile_path": "unconfined"})
 
-    monkeypatch.setattr(backend, "create", unconfined)
+    monkeypatch.setattr(backend.engine, "create_from", unconfined)
     with pytest.raises(GuaranteeError, match="no seccomp filter"):
         await ExecutionContainer(strict=True, backend=backend).run()
     async with ExecutionContainer(backend=backend) as container:
@@ -137,7 +139,7 @@ async def test_strict_refuses_what_is_not_enforced(
         assert "no seccomp filter (mode 0)" in container.guarantees.unmet
 
 
-async def test_what_needs_root_is_told(engine: Witness) -> None:
+async def test_code_runs_as_root_if_asked_to_but_without_capabilities(engine: EngineCli) -> None:
     async with ExecutionContainer(user="0:0") as container:
         assert container.guarantees.probe is not None
         assert container.guarantees.probe.user == 0
@@ -147,7 +149,7 @@ async def test_what_needs_root_is_told(engine: Witness) -> None:
             assert "CapEff: 0000000000000000" in text
 
 
-async def test_the_log_is_bounded(engine: Witness, container: ExecutionContainer) -> None:
+async def test_the_log_is_bounded(engine: EngineCli, container: ExecutionContainer) -> None:
     if engine.name == "docker":
         config = (await engine.inspect(container.id))["HostConfig"]["LogConfig"]["Config"]
         assert config == {"max-file": "2", "max-size": "900k"}

@@ -1,4 +1,4 @@
-"""Images on a real engine: built, found, refused, removed."""
+"""Images on a real engine: built, found, refused and removed."""
 
 import asyncio
 import json
@@ -16,19 +16,19 @@ from ipybox.errors import ImageBuildError, ImageNotFoundError, ImageRefusedError
 from ipybox.image.build_context import BASE_VARIABLE, build_context
 from ipybox.plugins.selection import load_backend
 from ipybox.spec.image import DEFAULT_BASE, HASH_LABEL, PROTOCOL_LABEL
-from tests.engines.witness import Witness, ipybox
+from tests.engines.engine_cli import EngineCli, ipybox
 
 
-async def base(engine: Witness) -> str:
-    """What images are built on here; `make engines` makes one where none can be pulled."""
+async def base(engine: EngineCli) -> str:
+    """Return the base of images here; `make engines` makes one if none can be pulled."""
     made = "localhost/ipybox-base:bookworm"
     there = (await engine("images", "-q", made)).strip()
     return os.environ.get(BASE_VARIABLE) or (made if there else DEFAULT_BASE)
 
 
 @pytest.fixture
-async def tag(engine: Witness) -> AsyncIterator[str]:
-    """An image name of the test's own; the image goes with the test."""
+async def tag(engine: EngineCli) -> AsyncIterator[str]:
+    """Yield an image name for one test, and remove the images of that name after it."""
     name = f"ipybox-test/image-{time.monotonic_ns()}"
     yield name
     template = "{{.Repository}}:{{.Tag}}"
@@ -38,8 +38,10 @@ async def tag(engine: Witness) -> AsyncIterator[str]:
 
 
 @pytest.mark.timeout(400)
-async def test_an_image_of_ones_own(engine: Witness, tag: str, tmp_path: Path) -> None:
-    """Requirements, a Debian package, a base of one's own; as root."""
+async def test_build_makes_an_image_from_the_options_of_its_user(
+    engine: EngineCli, tag: str, tmp_path: Path
+) -> None:
+    """The options: requirements, a Debian package, a base; the code runs as root."""
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("# what we need\neinops==0.8.0  # pinned\n\n")
     done = await ipybox(
@@ -66,8 +68,8 @@ async def test_an_image_of_ones_own(engine: Witness, tag: str, tmp_path: Path) -
         assert by_hash in listed.stdout
 
 
-async def test_the_same_recipe_is_the_same_image(engine: Witness, tag: str) -> None:
-    """The engine's cache takes it for the same: each layer has the same content."""
+async def test_the_same_recipe_builds_the_same_image(engine: EngineCli, tag: str) -> None:
+    """Each layer has the same content, so that the engine finds it in its cache."""
     recipe = ImageRecipe(name="minimal", base=await base(engine))
     ids = []
     async with load_backend(engine.name) as backend:
@@ -79,7 +81,7 @@ async def test_the_same_recipe_is_the_same_image(engine: Witness, tag: str) -> N
     assert ids[0] == ids[1]
 
 
-async def test_nothing_of_the_build_is_left(engine: Witness) -> None:
+async def test_a_build_leaves_nothing_but_the_runtime(engine: EngineCli) -> None:
     async with ExecutionContainer(tag="ipybox/minimal") as container:
         found = await container.exec(["sh", "-c", "ls -a / /tmp /root 2>/dev/null; ls /opt"])
         assert b"ipybox-build" not in found.stdout
@@ -95,8 +97,10 @@ async def test_nothing_of_the_build_is_left(engine: Witness) -> None:
 
 
 @pytest.mark.timeout(400)
-async def test_what_the_base_has_stays_as_it_was(engine: Witness, tag: str) -> None:
-    """Files of a recipe and of its base are there, their folders as open as they were."""
+async def test_files_of_the_base_and_modes_of_its_folders_are_kept(
+    engine: EngineCli, tag: str
+) -> None:
+    """The files of a recipe are added to those of its base."""
     added = "RUN mkdir -p /root/.cache && touch /root/.cache/a /tmp/b"
     await engine.build(f"{tag}:base", f"FROM {await base(engine)}\nUSER 0\n{added}\n")
     paths = ["/tmp/c", "/root/d", "/var/run/e", "/app/f", "/new $x/g [1]*"]
@@ -109,12 +113,12 @@ async def test_what_the_base_has_stays_as_it_was(engine: Witness, tag: str) -> N
             pass
     script = 'cat "$@"; echo; printf "%s\\n" "$A"; stat -c %a /tmp /root; readlink /var/run'
     started = ["run", "--rm", "--user", "0", "--entrypoint", "sh", tag, "-euc", script, "sh"]
-    told = await engine(*started, *paths, "/root/.cache/a", "/tmp/b")
-    assert told.splitlines() == ["".join(paths), recipe.env["A"], "1777", "700", "/run"]
+    printed = await engine(*started, *paths, "/root/.cache/a", "/tmp/b")
+    assert printed.splitlines() == ["".join(paths), recipe.env["A"], "1777", "700", "/run"]
 
 
 @pytest.mark.parametrize("user", ["4242:4242", None])
-async def test_pip_at_run_time_as_any_user(engine: Witness, user: str | None) -> None:
+async def test_pip_installs_at_run_time_for_any_user(engine: EngineCli, user: str | None) -> None:
     async with ExecutionContainer(tag="ipybox/minimal", user=user) as container:
         async with ExecutionClient(container.port) as client:
             result = await client.execute("""
@@ -128,12 +132,12 @@ async def test_pip_at_run_time_as_any_user(engine: Witness, user: str | None) ->
     assert result.text.splitlines()[-1] == "found"
 
 
-async def test_a_recipe_is_built_when_its_tag_is_asked_for(
-    engine: Witness, tag: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_recipe_is_built_when_a_container_asks_for_its_image(
+    engine: EngineCli, tag: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ipybox.plugins.registry import registry
 
-    # A base of its own: were its steps in the engine's cache, they would put out nothing.
+    # On a base of its own: steps in the engine's cache print nothing.
     await engine.build(f"{tag}:base", f"FROM ipybox/minimal\nENV IPYBOX_TEST={tag}\n")
     recipe = ImageRecipe(name="ours", tags=(tag,), base=f"{tag}:base")
     monkeypatch.setitem(registry().images, "ours", recipe)
@@ -145,7 +149,7 @@ async def test_a_recipe_is_built_when_its_tag_is_asked_for(
         assert {"step", "output"} <= {event.kind for event in events}
 
 
-async def test_images_that_can_not_be_used(engine: Witness, tag: str) -> None:
+async def test_an_image_that_cannot_be_used_raises_with_advice(engine: EngineCli, tag: str) -> None:
     with pytest.raises(ImageNotFoundError, match=r"can't be pulled.*ipybox build -t"):
         await ExecutionContainer(tag="localhost:1/nobody/nothing").run()
     with pytest.raises(ImageRefusedError, match=r"ipybox build --base .* -t"):
@@ -156,7 +160,9 @@ async def test_images_that_can_not_be_used(engine: Witness, tag: str) -> None:
             await ExecutionContainer(tag=tag).run()
 
 
-async def test_a_base_without_python(engine: Witness, tag: str) -> None:
+async def test_a_base_without_python_fails_the_build_with_the_reason(
+    engine: EngineCli, tag: str
+) -> None:
     removed = "rm -f /usr/bin/python3* /usr/local/bin/python3*"
     await engine.build(tag, f"FROM {await base(engine)}\nUSER 0\nRUN {removed}\n")
     result = await ipybox("build", "-t", f"{tag}:made", "--base", tag)
@@ -164,7 +170,7 @@ async def test_a_base_without_python(engine: Witness, tag: str) -> None:
     assert "ipybox: the base has no python3; Python 3.11 or newer is needed." in result.stderr
 
 
-async def test_a_step_that_fails_shows_its_output(engine: Witness, tag: str) -> None:
+async def test_a_step_that_fails_raises_with_its_output(engine: EngineCli, tag: str) -> None:
     recipe = ImageRecipe(
         name="bad", base=await base(engine), python_packages=("no-such-package-of-ours==1",)
     )
@@ -175,7 +181,7 @@ async def test_a_step_that_fails_shows_its_output(engine: Witness, tag: str) -> 
     assert any("no-such-package-of-ours" in line for line in caught.value.output)
 
 
-async def test_wrong_use_is_told_before_anything_is_built(tmp_path: Path) -> None:
+async def test_wrong_options_are_refused_before_anything_is_built(tmp_path: Path) -> None:
     options = tmp_path / "requirements.txt"
     options.write_text("--index-url nowhere\n")
     for arguments, text in [
@@ -191,8 +197,8 @@ async def test_wrong_use_is_told_before_anything_is_built(tmp_path: Path) -> Non
         assert text in done.stderr.replace("\n", " ")
 
 
-async def test_bars_on_a_terminal(engine: Witness) -> None:
-    """A terminal gets bars, and no plain lines; a build that the engine has in its cache."""
+async def test_build_shows_bars_on_a_terminal(engine: EngineCli) -> None:
+    """And no plain lines. The engine has the image in its cache."""
     host, terminal = os.openpty()
     building = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ipybox.cli", "build", "--recipe", "minimal",
@@ -213,7 +219,7 @@ def _read_all(fd: int) -> bytes:
     try:
         while piece := os.read(fd, 65536):
             seen += piece
-    except OSError:  # the terminal's other end was closed
+    except OSError:  # the other end of the terminal is closed
         pass
     os.close(fd)
     return seen

@@ -1,34 +1,33 @@
-"""A container belongs to a living owner; what a dead one has left goes."""
+"""A container lives as long as its owner renews its lease, and is removed after that."""
 
 import asyncio
 import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 
 import pytest
 
 from ipybox import ExecutionClient, ExecutionContainer
 from ipybox.plugins.selection import load_backend
-from tests.engines.witness import Witness
+from tests.engines.engine_cli import EngineCli
 
 POINTS = {
     "before it is created": "patch(EngineContainer, '_create', before=True)",
     "created": "patch(EngineContainer, '_create')",
-    "attached": "patch(Attachment, 'open')",
-    "started, not configured": "patch(Attachment, 'write', before=True)",
-    "configured": "patch(Attachment, 'write')",
+    "attached": "patch(ContainerOutput, 'open')",
+    "started, not configured": "patch(ContainerOutput, 'write', before=True)",
+    "configured": "patch(ContainerOutput, 'write')",
     "ready": "patch(ExecutionContainer, 'run')",
-    "in mid-cell": "patch(ExecutionClient, 'connect', after=0.5)",
-    "in its end": "patch(EngineContainer, 'kill', before=True)",
+    "in the middle of an execution": "patch(ExecutionClient, 'connect', after=0.5)",
+    "while it is killed": "patch(EngineContainer, 'kill', before=True)",
 }
 
 OWNER = """
     import asyncio, os, sys
     from ipybox import ExecutionClient, ExecutionContainer
-    from ipybox.engines.attachment import Attachment
-    from ipybox.engines.container import EngineContainer
+    from ipybox.engine import EngineContainer
+    from ipybox.engine.output import ContainerOutput
 
     def patch(owner, name, before=False, after=0.0):
         whole = owner.__dict__[name]
@@ -56,33 +55,33 @@ OWNER = """
 """
 
 
-ENDED: tuple[list[str], ...] = ([], ["created"], ["initialized"])
-"""Podman prepares the first process when somebody attaches."""
+NOT_RUNNING: tuple[list[str], ...] = ([], ["created"], ["initialized"])
+"""Podman initializes a container when a client attaches to it."""
 
 
-async def states(engine: Witness, name: str) -> list[str]:
+async def states(engine: EngineCli, name: str) -> list[str]:
     listed = await engine("ps", "-a", "--filter", f"name={name}", "--format", "{{.State}}")
     return listed.lower().split()
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_kill_9_of_the_owner_leaves_nothing(engine: Witness, point: str) -> None:
+async def test_a_killed_owner_leaves_nothing_behind(engine: EngineCli, point: str) -> None:
     name = f"ipybox-test-{time.monotonic_ns()}"
     code = textwrap.dedent(OWNER).replace("{point}", POINTS[point])
     owner = await asyncio.create_subprocess_exec(sys.executable, "-c", code, name)
     assert await owner.wait() == -9
     end = time.monotonic() + 20
-    while await states(engine, name) not in ENDED and time.monotonic() < end:
+    while await states(engine, name) not in NOT_RUNNING and time.monotonic() < end:
         await asyncio.sleep(0.1)
-    # What never ran has no clock of its own: the next one who comes removes it.
-    assert await states(engine, name) in ENDED
+    # A container that has never run has no lease of its own; the next sweep removes it.
+    assert await states(engine, name) in NOT_RUNNING
     async with load_backend(engine.name) as backend:
         await backend.sweep()
     assert await states(engine, name) == []
 
 
-async def test_a_stopped_gateway_does_not_outlive_its_lease(engine: Witness) -> None:
-    """The code can stop the gateway, and with it the renewals, but not process 1."""
+async def test_a_stopped_gateway_does_not_outlive_its_lease(engine: EngineCli) -> None:
+    """The code can stop the gateway, and so the renewals, but not process 1."""
     async with ExecutionContainer(lease=2) as container:
         async with ExecutionClient(container.port) as client:
             code = """
@@ -95,14 +94,14 @@ async def test_a_stopped_gateway_does_not_outlive_its_lease(engine: Witness) -> 
             stopping = asyncio.create_task(client.execute(code))
             status = await asyncio.wait_for(container.wait(), 15)
             assert status.reason == "its lease was not renewed"
-            with pytest.raises(Exception):  # noqa: B017  # how it is told is tested elsewhere
+            with pytest.raises(Exception):  # noqa: B017  # other tests check which one
                 await stopping
 
 
 @pytest.mark.blocks
-async def test_a_living_owner_keeps_it(engine: Witness) -> None:
+async def test_a_living_owner_keeps_its_container(engine: EngineCli) -> None:
     async with ExecutionContainer(lease=3) as container:
-        time.sleep(7)  # not even a program that blocks its event loop loses it
+        time.sleep(7)  # also while the owner blocks its event loop
         async with ExecutionClient(container.port) as client:
             assert (await client.execute("print(1)")).text == "1"
 
@@ -122,8 +121,8 @@ ANOTHER = """
 """
 
 
-async def test_attaching_from_another_process(engine: Witness) -> None:
-    """A container without a lease, a kernel that is kept: found again by their ids."""
+async def test_another_process_can_attach(engine: EngineCli) -> None:
+    """It finds a container without a lease, and a kernel that is kept, by their ids."""
     async with ExecutionContainer(lease=None) as container:
         async with ExecutionClient(container.port) as client:
             await client.execute("x = 1")
@@ -142,8 +141,8 @@ async def test_attaching_from_another_process(engine: Witness) -> None:
             assert (await client.execute("print(x)")).text == "3"
 
 
-def test_no_path_of_ours_is_needed(tmp_path: Path) -> None:
-    """Owners are told apart by what the system says of them, and nothing that is written."""
+def test_owners_are_told_apart_without_any_file() -> None:
+    """What the system reports of a process is enough."""
     from ipybox.authoring import Owner
 
     own = Owner.current()

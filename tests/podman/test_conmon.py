@@ -45,7 +45,7 @@ async def test_detaching_while_the_container_prints_does_not_crash_conmon(
         ExecutionContainer("ipybox/minimal", backend=backend) as container,
     ):
         found = await backend.engine.connection.call_json(
-            "find its conmon", "get", f"/containers/{container.id}/json"
+            "find its conmon", "get", f"/containers/{container.id}/json", timeout=30
         )
         conmon = Path("/proc", str(found["State"]["ConmonPid"]))
         address = f"http://{container.endpoint.host}:{container.port}"

@@ -38,7 +38,7 @@ async def _podman(*arguments: str, given: str = "") -> str:
 async def test_the_first_start_reports_that_layers_are_copied(
     new_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(userns, "STEP_SECONDS", 0.05)
+    monkeypatch.setattr(userns, "REPORT_INTERVAL", 0.05)
     reported: list[list[BuildEvent]] = []
     async with PodmanBackend() as backend:
         for _ in range(2):

@@ -192,7 +192,7 @@ async def test_kill_waits_briefly_for_a_named_service_to_return(
     no_service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The container is removed, or the error says that it may still be running."""
-    monkeypatch.setattr(engine, "AWAY_SECONDS", 10.0)
+    monkeypatch.setattr(engine, "AWAY_TIMEOUT", 10.0)
     running = private_service("podman")
     await asyncio.to_thread(running.ensure_listening)
 

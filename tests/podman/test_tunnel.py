@@ -124,7 +124,7 @@ async def test_an_alias_in_the_ssh_settings_is_resolved(server: Server, tmp_path
     assert host_of(url) == "127.0.0.1"
     (tmp_path / "data").mkdir()
     async with PodmanBackend(url=url) as backend:
-        assert (await backend.engine.surroundings()).local
+        assert (await backend.engine.placement()).local
         assert await backend.list() is not None
 
 

@@ -103,12 +103,12 @@ async def test_streams_hold_only_their_own_connection(
 
 
 async def test_a_lost_engine_leaves_no_socket_open(engine: Engine, connection: Connection) -> None:
-    await connection.call("ask", "get", "/anything")
+    await connection.call("ask", "get", "/anything", timeout=30)
     engine.close()
     gc.disable()  # sockets must be closed by the code, not by the collector
     try:
         with pytest.raises(EngineGoneError) as caught:
-            await connection.call("ask", "get", "/anything")
+            await connection.call("ask", "get", "/anything", timeout=30)
         assert left_open(engine) == []
         assert caught.value.__cause__ is not None
     finally:
@@ -118,7 +118,7 @@ async def test_a_lost_engine_leaves_no_socket_open(engine: Engine, connection: C
 async def test_a_call_that_outlives_its_backend_leaves_no_socket_open(
     engine: Engine, connection: Connection
 ) -> None:
-    call = asyncio.ensure_future(connection.call("be slow", "get", "/slow"))
+    call = asyncio.ensure_future(connection.call("be slow", "get", "/slow", timeout=30))
     await asyncio.to_thread(engine.asked.acquire)
     call.cancel()
     await asyncio.wait([call])
@@ -133,7 +133,8 @@ async def test_queued_calls_open_no_connection_after_close(
 ) -> None:
     monkeypatch.setattr("ipybox_podman.connection.THREADS", 1)
     first, second = (
-        asyncio.ensure_future(connection.call("be slow", "get", "/slow")) for _ in range(2)
+        asyncio.ensure_future(connection.call("be slow", "get", "/slow", timeout=30))
+        for _ in range(2)
     )
     await asyncio.to_thread(engine.asked.acquire)
     await connection.aclose()
@@ -148,7 +149,7 @@ async def test_queued_calls_open_no_connection_after_close(
 async def test_a_cancelled_close_still_closes_all_sockets(
     engine: Engine, connection: Connection
 ) -> None:
-    await connection.call("ask", "get", "/anything")
+    await connection.call("ask", "get", "/anything", timeout=30)
     assert left_open(engine)
     busy = threading.Event()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))

@@ -9,7 +9,7 @@ import pytest
 import requests
 import urllib3
 from ipybox_podman import sockets
-from ipybox_podman.errors import engine_call, refused
+from ipybox_podman.errors import engine_call, map_podman_error
 
 import ipybox
 from ipybox import BackendError, BackendUnavailableError
@@ -58,8 +58,8 @@ def test_each_engine_error_becomes_its_ipybox_error(
     ],
 )
 def test_too_few_subordinate_ids_come_with_a_remedy(message: str) -> None:
-    error = refused("start x", 500, message)
-    assert "`ipybox doctor` tells the command" in str(error)
+    error = map_podman_error("start x", 500, message)
+    assert "`ipybox doctor` shows the command" in str(error)
 
 
 def _all_errors(root: type[BaseException]) -> list[type[BaseException]]:

@@ -1,17 +1,18 @@
-"""A spec as Podman's payload: without an engine."""
+"""A spec as Podman's payload; no engine is asked."""
 
 from pathlib import Path
 
 import pytest
 from ipybox_podman.images import qualified
-from ipybox_podman.limits import ceilings
+from ipybox_podman.limits import inherited_limits
 from ipybox_podman.streams import frames
 from ipybox_podman.translate import create_payload, user_mapping, wants_mapping
 
 from ipybox import Bind, InvalidArgumentError, Port, Resources
-from ipybox.authoring import ContainerSpec, Surroundings
+from ipybox.authoring import ContainerSpec
+from ipybox.engine import Placement
 
-ROOTLESS = Surroundings(rootless=True)
+ROOTLESS = Placement(rootless=True)
 BIND = Bind(host_path=Path("/host"), container_path="x")
 READ_ONLY = Bind(host_path=Path("/host"), container_path="y", read_only=True)
 
@@ -34,7 +35,7 @@ def test_defaults_are_hardened() -> None:
     assert spec.token not in repr(payload)
 
 
-def test_what_is_asked_for() -> None:
+def test_every_option_reaches_the_payload() -> None:
     spec = ContainerSpec(
         ports=(Port(container_port=53, host_port=5353, protocol="udp"),), port=7777,
         gpus="all", runtime="crun", engine_init=True, read_only_root=True,
@@ -64,7 +65,7 @@ def test_what_is_asked_for() -> None:
 
 
 def test_on_another_machine_ports_are_published_there() -> None:
-    far = Surroundings(publish_on="192.0.2.7", host="far", local=False, names=("far",))
+    far = Placement(publish_on="192.0.2.7", host="far", local=False, host_names=("far",))
     payload = create_payload(ContainerSpec(), far, user=None, mapping=None)
     assert payload["portmappings"][0]["host_ip"] == "192.0.2.7"
 
@@ -80,15 +81,15 @@ CONFINED, FREE = "Name:\tx\nCapBnd:\t000001fffeffffff\n", "CapBnd:\t000001ffffff
         (FREE, {"nofile": 20000, "nproc": 90}, {}),
     ],
 )
-def test_what_root_may_not_raise_is_left_as_it_is(
+def test_limits_that_root_cannot_raise_are_inherited(
     status: str, hard: dict[str, int], found: dict[str, int]
 ) -> None:
-    assert ceilings(status, hard, 32768) == found
+    assert inherited_limits(status, hard, 32768) == found
 
 
-def test_ceilings_give_way_to_what_is_asked_for() -> None:
+def test_limits_of_the_spec_go_before_inherited_ones() -> None:
     spec, found = ContainerSpec(resources=Resources(open_files=512)), {"nofile": 9, "nproc": 7}
-    payload = create_payload(spec, Surroundings(), user=None, mapping=None, ceilings=found)
+    payload = create_payload(spec, Placement(), user=None, mapping=None, inherited_limits=found)
     assert payload["r_limits"] == [
         {"type": "nofile", "soft": 512, "hard": 512}, {"type": "nproc", "soft": 7, "hard": 7},
     ]  # fmt: skip
@@ -113,26 +114,26 @@ def test_gpus_by_number_and_by_id() -> None:
         ("root", None),
     ],
 )
-def test_who_of_the_container_is_the_user_of_the_host(user: str, mapping: str | None) -> None:
+def test_the_user_of_the_code_is_mapped_to_the_hosts_user(user: str, mapping: str | None) -> None:
     assert user_mapping(user) == mapping
 
 
-def test_a_user_whose_number_is_not_known_is_refused() -> None:
+def test_a_user_named_without_a_number_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match=r"'ann'.*user='1000:1000'"):
         user_mapping("ann:ann")
 
 
-def test_folders_keep_their_labels_of_selinux() -> None:
+def test_binds_keep_their_selinux_labels() -> None:
     bound = create_payload(ContainerSpec(binds=(BIND,)), ROOTLESS, user=None, mapping=None)
     assert bound["selinux_opts"] == ["disable"]
     alone = create_payload(ContainerSpec(), ROOTLESS, user=None, mapping=None)
     assert "selinux_opts" not in alone
 
 
-def test_users_are_mapped_for_binds_alone() -> None:
+def test_users_are_mapped_only_for_binds_of_a_rootless_engine() -> None:
     assert wants_mapping(ContainerSpec(binds=(BIND,)), ROOTLESS)
     assert not wants_mapping(ContainerSpec(), ROOTLESS)
-    assert not wants_mapping(ContainerSpec(binds=(BIND,)), Surroundings())
+    assert not wants_mapping(ContainerSpec(binds=(BIND,)), Placement())
 
 
 @pytest.mark.parametrize(
@@ -145,11 +146,11 @@ def test_users_are_mapped_for_binds_alone() -> None:
         ("host:5000/x", "host:5000/x"),
     ],
 )
-def test_names_that_are_pulled(tag: str, whole: str) -> None:
+def test_an_image_is_pulled_from_the_registry_that_its_name_implies(tag: str, whole: str) -> None:
     assert qualified(tag) == whole
 
 
-def test_frames() -> None:
+def test_frames_are_split_and_a_partial_one_is_dropped() -> None:
     out, err = b"\x01\0\0\0\0\0\0\x03abc", b"\x02\0\0\0\0\0\0\x01e"
     assert list(frames(out + err)) == [("stdout", b"abc"), ("stderr", b"e")]
     assert list(frames(out + err[:5])) == [("stdout", b"abc")]

@@ -1,4 +1,4 @@
-"""An engine's own command line, as an independent witness."""
+"""An engine's own command line, as a view of the engine that is independent of ipybox."""
 
 import asyncio
 import json
@@ -20,12 +20,17 @@ CONTROLLERS = {"cpu", "memory", "pids"}
 
 
 @dataclass(frozen=True)
-class Witness:
-    """``name``: of the command, and of the backend."""
+class EngineCli:
+    """The command line of an engine.
+
+    Attributes:
+        name: Name of the program, and of the backend: "docker" or "podman".
+    """
 
     name: str
 
     async def __call__(self, *arguments: str) -> str:
+        """Run the program, and return what it prints to its standard output."""
         done = await asyncio.to_thread(
             subprocess.run, [self.name, *arguments], capture_output=True, text=True, check=True
         )
@@ -33,6 +38,7 @@ class Witness:
 
     @property
     def socket(self) -> str:
+        """The engine's socket."""
         if self.name == "docker":
             return DOCKER_SOCKET
         paths = sockets.default_paths(os.environ, os.getuid())
@@ -40,14 +46,16 @@ class Witness:
 
     @property
     def limits_hold(self) -> bool:
-        """An ordinary user's may not, and that is told then."""
+        """Whether resource limits are enforced; for an ordinary user's Podman they may not be."""
         if self.name == "docker" or os.getuid() == 0:
             return True
         return (read_host().controllers or set()) >= CONTROLLERS
 
     async def everything(self) -> set[str]:
-        """What tests may leave: containers of this process, or named as tests name theirs;
-        volumes and networks."""
+        """Return the names of what tests may leave: containers, volumes and networks.
+
+        Containers count if this process has created them, or if they are named as in tests.
+        """
         own = str(Owner.current())
         listed = await self(
             "ps", "-a", "--filter", "label=ipybox.container", "--format", "{{.Names}} {{.Labels}}"
@@ -59,17 +67,19 @@ class Witness:
         return {*(row.split()[0] for row in ours), *volumes.split(), *networks.split()}
 
     async def inspect(self, container: str) -> dict[str, Any]:
+        """Return the engine's JSON on a container."""
         found: list[dict[str, Any]] = json.loads(await self("inspect", container))
         return found[0]
 
     async def build(self, tag: str, dockerfile: str) -> None:
+        """Build an image from the text of a Dockerfile."""
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "Dockerfile").write_text(dockerfile)
             await self("build", "-q", "-t", tag, folder)
 
 
 async def ipybox(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Our own command line."""
+    """Run ipybox's own command line."""
     return await asyncio.to_thread(
         subprocess.run, [sys.executable, "-m", "ipybox.cli", *arguments],
         capture_output=True, text=True, timeout=300,
