@@ -1,43 +1,43 @@
-"""All that ipybox raises.
+"""Every exception that ipybox raises.
 
 ::
 
     IpyboxError
-    ├── InvalidArgumentError (ValueError)   an argument that can't be right; nothing was started
-    ├── PluginError                         a plugin that can't be used, or that failed
-    ├── SpillError                          the disk would not take the text of an execution
+    ├── InvalidArgumentError (ValueError)   an argument is invalid; nothing was started
+    ├── PluginError                         a plugin can't be used, or failed
+    ├── SpillError                          the text of an execution could not be written to a file
     ├── ContainerStateError (RuntimeError)  a container is not running, or is running already
-    ├── BackendError                        the engine's side
-    │   ├── BackendNotFoundError            no backend of that name
-    │   ├── BackendUnavailableError         it is there, and not ready
-    │   │   └── EngineGoneError             it was ready, and can't be reached any more
-    │   ├── UnsupportedError                this backend can't do what was asked for
-    │   ├── EngineTimeoutError (TimeoutError)  the engine stopped answering
-    │   ├── PortTakenError                  the port asked for is in use
-    │   ├── NameTakenError                  another container has that name
-    │   ├── ContainerNotFoundError          no container of ours with that id
-    │   ├── ContainerStartError             the container did not come up
-    │   ├── GuaranteeError                  what strict=True asks for is not enforced
-    │   └── ImageError                      an image that can't be used
-    │       ├── ImageNotFoundError          it is nowhere
-    │       ├── ImageRefusedError           it has no runtime, or one that does not fit
+    ├── BackendError                        a backend or its engine failed
+    │   ├── BackendNotFoundError            no backend of that name is installed
+    │   ├── BackendUnavailableError         the backend can't run containers now
+    │   │   └── EngineGoneError             the engine answered before, and no longer does
+    │   ├── UnsupportedError                the backend lacks a capability
+    │   ├── EngineTimeoutError (TimeoutError)  the engine did not answer in time
+    │   ├── PortTakenError                  the requested host port is in use
+    │   ├── NameTakenError                  another container has the requested name
+    │   ├── ContainerNotFoundError          no container of ipybox has that id or name
+    │   ├── ContainerStartError             the container did not start
+    │   ├── GuaranteeError                  strict=True, and something is not enforced
+    │   └── ImageError                      an image can't be used
+    │       ├── ImageNotFoundError          it does not exist, and can't be built or pulled
+    │       ├── ImageRefusedError           it has no runtime, or one of another protocol
     │       └── ImageBuildError             a step of its build failed
-    ├── TransportError                      between client and gateway
-    │   ├── NotConnectedError (ValueError)  before connect, or after disconnect
-    │   ├── AlreadyConnectedError           a second connect
-    │   ├── ConnectFailedError              nobody answers there
-    │   ├── AuthenticationError             no token, or a wrong one
-    │   ├── GatewayError                    the gateway refused, or is no gateway
-    │   │   └── VersionMismatchError        host and runtime do not fit
-    │   ├── ProtocolError                   frames that are none
-    │   ├── ConnectionLostError             it was there, and is gone
-    │   └── ContainerLostError              the container has ended
-    └── ExecutionFailedError                how an execution ended; carries the output so far
-        ├── ExecutionError                  the code raised
-        │   └── ExecutionInterruptedError   it was interrupted
-        ├── ExecutionTimeoutError (TimeoutError)
-        ├── KernelDiedError                 the kernel's process ended
-        └── InputFailedError                the callback for input() raised
+    ├── TransportError                      between the client and the gateway
+    │   ├── NotConnectedError (ValueError)  the client is not connected
+    │   ├── AlreadyConnectedError           the client is connected already
+    │   ├── ConnectFailedError              no gateway or kernel answers
+    │   ├── AuthenticationError             the token is missing or wrong
+    │   ├── GatewayError                    the gateway refused, or is not a kernel gateway
+    │   │   └── VersionMismatchError        host and runtime speak different protocol versions
+    │   ├── ProtocolError                   the peer violated the Jupyter wire protocol
+    │   ├── ConnectionLostError             the connection broke and could not be resumed
+    │   └── ContainerLostError              the container has exited
+    └── ExecutionFailedError                an execution failed; holds the output so far
+        ├── ExecutionError                  the code raised an exception
+        │   └── ExecutionInterruptedError   the code was interrupted
+        ├── ExecutionTimeoutError (TimeoutError)  the execution took longer than its timeout
+        ├── KernelDiedError                 the kernel's process has exited
+        └── InputFailedError                the callback for input() failed
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ if TYPE_CHECKING:
 
 
 KernelState = Literal["preserved", "lost"]
-"""Whether a kernel's variables are still there."""
+"""What became of a kernel's variables: "preserved" if they are intact, else "lost"."""
 
 
 class IpyboxError(Exception):
-    """The root of all errors of this library."""
+    """Base class of every exception that ipybox raises."""
 
 
 E = TypeVar("E", bound=BaseException)
@@ -83,19 +83,35 @@ def copy_error(error: E) -> E:
 
 
 class InvalidArgumentError(IpyboxError, ValueError):
-    """An argument that can't be right. Raised before anything is started."""
+    """An argument has the wrong type, or a value that can't be valid.
+
+    Raised before anything is started.
+    """
 
 
 class PluginError(IpyboxError):
-    """A plugin that can't be used, or that failed while it was asked."""
+    """A plugin can't be used, or one of its hooks failed.
+
+    Raised by ``ExecutionContainer.run()`` if ``ipybox_prepare_spec`` of a plugin fails, and by
+    ``ExecutionClient.connect()`` and ``restart()`` if ``ipybox_kernel_startup``, or the code that
+    it returned, fails. A plugin that fails to load is reported by ``ipybox plugins`` instead.
+    """
 
 
 class SpillError(IpyboxError):
-    """The disk would not take the text of an execution; the rest of its result is fine."""
+    """The text of an execution could not be written to ``spill``.
+
+    Raised by ``Execution.result()`` and ``Execution.stream()`` when the execution has finished,
+    if it did not fail in another way. The cause is the error of the file.
+    """
 
 
 class ContainerStateError(IpyboxError, RuntimeError):
-    """A call that needs a running container, or that needs one not to run yet."""
+    """The container is not running, and the call needs a running one; or the other way round.
+
+    Raised by the properties and methods of ``ExecutionContainer`` before ``run()`` and after
+    ``kill()``, and by a second ``run()``.
+    """
 
 
 class BackendError(IpyboxError):
@@ -111,59 +127,84 @@ class BackendError(IpyboxError):
 
 
 class BackendNotFoundError(BackendError):
-    """No backend of that name is installed."""
+    """No installed plugin provides a backend of that name."""
 
 
 class BackendUnavailableError(BackendError):
-    """A backend that is installed, and not ready to run containers."""
+    """The backend is installed, but can't run containers now.
+
+    For example, its engine can't be reached, this user may not use it, or the backend's library
+    is missing. Raised, too, if no backend is named and none that isolates is ready.
+    """
 
 
 class EngineGoneError(BackendUnavailableError):
-    """The engine can't be reached any more: whether its containers live is unknown."""
+    """The engine can no longer be reached; whether its containers still run is unknown.
+
+    Raised by calls to the engine that find it gone. ``kill()`` raises it if the container may
+    still be running.
+    """
 
 
 class UnsupportedError(BackendError):
-    """The backend lacks a capability that was asked for."""
+    """The backend lacks a capability that the spec or the call needs.
+
+    For a spec, it is raised before anything is started.
+    """
 
 
 class PortTakenError(BackendError):
-    """The host port that was asked for is in use."""
+    """The requested host port is in use, or this process may not use it."""
 
 
 class ContainerStartError(BackendError):
-    """The container did not come up; the message ends with its last log lines."""
+    """The container did not start.
+
+    Raised as soon as the container has exited, after ``start_timeout`` seconds, and if the
+    container was killed meanwhile. The message ends with the last lines of the container's log.
+    """
 
 
 class EngineTimeoutError(BackendError, TimeoutError):
-    """The engine did not answer a call in time."""
+    """The engine did not answer a call in time, or a command ran longer than its timeout."""
 
 
 class NameTakenError(BackendError):
-    """Another container has the name asked for."""
+    """Another container has the requested name."""
 
 
 class ContainerNotFoundError(BackendError):
-    """There is no container of ours with that id on this engine."""
+    """The engine has no container of ipybox with that id or name, or it has been removed.
+
+    Raised, too, by calls that need a running container, such as ``exec()``, if it has exited.
+    """
 
 
 class GuaranteeError(BackendError):
-    """With ``strict=True``: something that was asked for is not enforced here."""
+    """``strict=True``, and something that was asked for, or is a default, is not enforced.
+
+    Raised during the start, before any code has run; nothing is left of the container.
+    """
 
 
 class ImageError(BackendError):
-    """An image that can't be used."""
+    """An image can't be used."""
 
 
 class ImageNotFoundError(ImageError):
-    """An image that is not there, that no recipe claims, and that can't be pulled."""
+    """The image does not exist on the engine, no recipe claims its name, and it can't be pulled."""
 
 
 class ImageRefusedError(ImageError):
-    """An image without the runtime, or with one that this library does not speak to."""
+    """The image does not contain the runtime, or contains one of another protocol version."""
 
 
 class ImageBuildError(ImageError):
-    """A step of a build failed. ``output``: what it printed, its last lines."""
+    """A step of an image's build failed.
+
+    Attributes:
+        output: The last lines that the step printed, oldest first; may be empty.
+    """
 
     def __init__(self, message: str, output: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -171,60 +212,73 @@ class ImageBuildError(ImageError):
 
 
 class TransportError(IpyboxError):
-    """Between the client and the gateway."""
+    """The communication between the client and the gateway failed."""
 
 
 class NotConnectedError(TransportError, ValueError):
-    """A call before ``connect()``, or after ``disconnect()``."""
+    """The client is not connected.
+
+    Raised by calls before ``connect()`` and after ``disconnect()``, and by executions that were
+    running or waiting at ``disconnect()``.
+    """
 
 
 class AlreadyConnectedError(TransportError):
-    """A call of ``connect()`` on a client that is connected."""
+    """``connect()`` was called on a client that is connected."""
 
 
 class ConnectFailedError(TransportError):
-    """Nobody answers at the address."""
+    """No gateway answers at the address, or the kernel did not answer in time."""
 
 
 class AuthenticationError(TransportError):
-    """The gateway wants a token, and got none or a wrong one."""
+    """The client sent no token, or a wrong one (HTTP status 401)."""
 
 
 class GatewayError(TransportError):
-    """The gateway refused a request, or what answers there is no gateway."""
+    """The gateway refused a request, or the server at the address is not a kernel gateway."""
 
 
 class VersionMismatchError(GatewayError):
-    """The runtime in the container speaks another protocol than this library."""
+    """The runtime in the container speaks another protocol version than this library."""
 
 
 class OutputSoFar:
-    """What an execution had printed and displayed when it ended badly.
+    """The output of an execution until it failed. A mixin, not an exception itself.
 
-    ``result`` is None where the error was not of an execution.
+    Attributes:
+        result: The output so far; None if the exception does not come from an execution.
     """
 
     result: ExecutionResult | None = None
 
     @property
     def text(self) -> str | None:
-        """As ``ExecutionResult.text``."""
+        """The text so far, as in ``ExecutionResult.text``; None without a result."""
         return self.result.text if self.result else None
 
     @property
     def images(self) -> Sequence[Image]:
-        """As ``ExecutionResult.images``."""
+        """The images so far, as in ``ExecutionResult.images``; empty without a result."""
         return self.result.images if self.result else ()
 
 
 class ConnectionLostError(OutputSoFar, TransportError):
-    """The connection was there, and is gone. What the kernel did since is unknown."""
+    """The connection to the kernel broke and could not be resumed.
+
+    What the kernel has done since then is unknown. Raised if the client could not connect again
+    within ``reconnect_grace`` seconds, was away longer than the gateway keeps output, or if the
+    gateway does not answer an interrupt. ``connect()`` starts a new kernel.
+    """
 
 
 class ContainerLostError(OutputSoFar, TransportError):
-    """The container has ended, and the kernel with it.
+    """The container has exited, and the kernel with it. Start another container.
 
-    ``exit_code`` is its exit status, negative for a signal, None where unknown.
+    Attributes:
+        exit_code: The container's exit code: negative for a signal (-9 is SIGKILL), None if
+            unknown.
+        out_of_memory: Whether the container was killed because it was out of memory.
     """
 
     def __init__(
@@ -236,17 +290,27 @@ class ContainerLostError(OutputSoFar, TransportError):
 
 
 class ProtocolError(OutputSoFar, TransportError):
-    """What arrived is no valid frame of the Jupyter protocol. The connection is closed."""
+    """The peer sent a frame or message that violates the Jupyter wire protocol.
+
+    Raised, too, for a frame above the size limit. The connection is closed.
+    """
 
 
 class ExecutionFailedError(OutputSoFar, IpyboxError):
-    """An execution that did not end well."""
+    """An execution failed.
+
+    This class itself is raised for an execution that was given up before its turn, and for one
+    that could not be run because of a fault in ipybox.
+    """
 
 
 class ExecutionError(ExecutionFailedError):
-    """The code raised. ``args[0]`` is ``"NameError: name 'x' is not defined"``.
+    """The code raised an exception.
 
-    ``trace`` is the traceback as text, without colour codes.
+    The message names it, as in ``"NameError: name 'x' is not defined"``.
+
+    Attributes:
+        trace: The traceback, without colour codes; may be empty.
     """
 
     def __init__(self, message: str, trace: str = "") -> None:
@@ -255,14 +319,15 @@ class ExecutionError(ExecutionFailedError):
 
 
 class ExecutionInterruptedError(ExecutionError):
-    """The code was interrupted, by ``interrupt()`` or by its own KeyboardInterrupt."""
+    """The code was interrupted by ``interrupt()``, or raised KeyboardInterrupt itself."""
 
 
 class ExecutionTimeoutError(ExecutionFailedError, TimeoutError):
-    """The execution took longer than its time-out.
+    """The execution took longer than its timeout; its code was interrupted.
 
-    ``state`` tells whether the kernel's variables are still there: "preserved"
-    after an interrupt that worked, "lost" where the kernel had to be replaced.
+    Attributes:
+        state: ``"preserved"`` if the kernel responds after the interrupt: its variables are
+            intact. ``"lost"`` if the kernel is gone or must be replaced.
     """
 
     def __init__(self, message: str, state: KernelState = "preserved") -> None:
@@ -271,10 +336,13 @@ class ExecutionTimeoutError(ExecutionFailedError, TimeoutError):
 
 
 class KernelDiedError(ExecutionFailedError):
-    """The kernel's process ended.
+    """The kernel's process has exited; its variables are lost. ``restart()`` starts a new one.
 
-    ``exit_code`` is its exit status, negative for a signal (-9: SIGKILL), None
-    where nobody can tell. ``out_of_memory``: the system ended it for want of memory.
+    Raised, too, by executions that were running or waiting at ``restart()``.
+
+    Attributes:
+        exit_code: The kernel's exit code: negative for a signal (-9 is SIGKILL), None if unknown.
+        out_of_memory: Whether the system killed the kernel because memory ran out.
     """
 
     def __init__(
@@ -286,4 +354,7 @@ class KernelDiedError(ExecutionFailedError):
 
 
 class InputFailedError(ExecutionFailedError):
-    """The code asked for input, and the callback that was to give it raised (the cause)."""
+    """The code asked for input, and the callback ``stdin`` raised or did not return a str.
+
+    The cause is the exception of the callback.
+    """
