@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # A backend without an engine; its containers are only names.
 PREAMBLE = """
 import asyncio, time
