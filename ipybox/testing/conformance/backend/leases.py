@@ -113,7 +113,7 @@ class LeaseChecks(Conformance):
         return name in [info.name for info in await self.subject.sweep()]
 
     async def _dead_owner(self, **options: Any) -> tuple[str, int]:
-        """Start a container in another process, kill that, and return the gateway's address."""
+        """Start a container in a process, kill the process, and return the gateway's address."""
         cls = type(self.subject)
         module, name = (self.maker or f"{cls.__module__}:{cls.__qualname__}").split(":")
         options = {"tag": self.tag, "name": self.new_name(), **options}

@@ -17,7 +17,7 @@ from ipybox.spec.resources import Port, Resources
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check
 
-BAD: tuple[dict[str, Any], ...] = (
+INVALID: tuple[dict[str, Any], ...] = (
     {"binds": {"x": "/abs"}}, {"binds": {"x": "../up"}}, {"binds": {"x": "t", "y": "t"}},
     {"binds": {"x": "t", "y": "t/below"}}, {"binds": {"x": "a\0b"}}, {"binds": {"": "t"}},
     {"env": {"A=B": "1"}}, {"env": {"": "1"}}, {"env": {"A": "1\0"}}, {"env": {"A": "\ud800"}},
@@ -49,7 +49,7 @@ OPTIONS_NEEDING: dict[Capability, dict[str, Any]] = {
 class ValidationChecks(Conformance):
     @check()
     async def test_invalid_arguments_start_nothing(self) -> None:
-        for options in BAD:
+        for options in INVALID:
             with pytest.raises(InvalidArgumentError):
                 async with self.running(**options):
                     pass
