@@ -1,16 +1,20 @@
-# Each target sets up all that it needs: a .venv in this checkout, with the pinned dependencies.
+# Each target sets up what it needs: a .venv in this checkout, with the pinned dependencies.
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The first interpreter that answers with 3.11 or newer; PYTHON=… chooses another.
+# The first interpreter on PATH that is 3.11 or newer; PYTHON=… chooses another.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench engines clean
+.PHONY: demo quick test check bench engines clean
 
 demo: $(READY)
 	IPYBOX_BACKEND=local $(BIN)/python examples/01_basic_usage.py
+
+# Everything without engines and without processes that take seconds to start.
+quick: $(READY)
+	$(BIN)/python -m pytest -m 'not slow and not engine' $(ARGS)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)
@@ -24,8 +28,8 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# A Docker engine where none answers (Debian, as root), a base for images where none can be
-# pulled, and the images that the tests run.
+# Starts a Docker engine if none is reachable (Debian, as root), makes a base image if none can
+# be pulled, and builds the images that the tests run.
 engines: $(READY)
 	settings="$$(.ci/engines)" && eval "$$settings" && $(BIN)/ipybox build --recipe minimal --backend docker && \
 		$(BIN)/ipybox build --recipe default --backend docker
@@ -34,7 +38,7 @@ $(READY): pyproject.toml constraints.txt images/ipybox_runtime/__init__.py
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none was found on PATH." >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	@# Byte-code now: the first start of a gateway would else wait for it.
+	@# Compile now, or the first start of a gateway would wait for it.
 	-$(BIN)/python -m compileall -q $(VENV)/lib ipybox backends images >/dev/null 2>&1
 	touch $(READY)
 

@@ -25,8 +25,32 @@ BLOCKED_SECONDS = 1.0
 _state: dict[str, str | None] = {}
 
 
+ENGINE_FIXTURES = {"docker", "podman", "engine"}
+STARTING_FIXTURES = {"backend", "container", "local"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what their fixtures start: ``engine`` and ``slow``."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if _needs_engine(item, fixtures):
+            item.add_marker("engine")
+        if fixtures & STARTING_FIXTURES:
+            item.add_marker("slow")
+
+
+def _needs_engine(item: pytest.Item, fixtures: set[str]) -> bool:
+    if fixtures & ENGINE_FIXTURES:
+        return True
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    if parameters.get("backend") in ("docker", "podman"):
+        return True
+    suite = getattr(item, "cls", None)
+    return Capability.ISOLATION in getattr(suite, "capabilities", ())
+
+
 def why_not_ready(name: str) -> str | None:
-    """The reason why a backend can't be used here; None: it can."""
+    """Return the reason why a backend can't be used here, or None if it can."""
     if name not in _state:
         try:
             asyncio.run(choose_backend(name))
@@ -39,8 +63,10 @@ def why_not_ready(name: str) -> str | None:
 def pytest_configure(config: pytest.Config) -> None:
     unknown = REQUIRED - set(BACKENDS)
     if unknown:
-        raise pytest.UsageError(f"IPYBOX_REQUIRE_BACKENDS names no backend: {sorted(unknown)}")
-    # Folders of containers go to a place of their own, where leftovers show.
+        raise pytest.UsageError(
+            f"IPYBOX_REQUIRE_BACKENDS has unknown names: {sorted(unknown)}. Known: {BACKENDS}."
+        )
+    # Temporary folders go into a folder of this run, where leftovers are easy to find.
     folder = tempfile.mkdtemp(prefix="ipybox-tests-")
     config.stash[_temporary] = folder
     os.environ["TMPDIR"] = tempfile.tempdir = folder
@@ -57,7 +83,7 @@ _temporary: pytest.StashKey[str] = pytest.StashKey()
 
 @pytest.fixture(scope="session", autouse=True)
 def _read_only_root() -> Iterator[None]:
-    """IPYBOX_TEST_READ_ONLY=1: all containers of the tests have a read-only root."""
+    """Give all containers a read-only root if IPYBOX_TEST_READ_ONLY is 1."""
     with pytest.MonkeyPatch.context() as patch:
         if os.environ.get("IPYBOX_TEST_READ_ONLY") == "1":
             prepare = PluginRegistry.prepare_spec
@@ -70,7 +96,7 @@ def _read_only_root() -> Iterator[None]:
 
 
 def need(name: str) -> None:
-    """Skips without that backend, or fails where it is required."""
+    """Skip the test if the backend is not ready, or fail if it is required."""
     reason = why_not_ready(name)
     if reason is None:
         return
@@ -80,16 +106,19 @@ def need(name: str) -> None:
 
 
 def need_in_turn(name: str) -> None:
-    """The same for a test that each backend takes its turn in. IPYBOX_TESTED_ELSEWHERE names
-    backends that do so in another run, as Podman does as an ordinary user."""
+    """Do the same as :func:`need` for a test that runs once per backend.
+
+    IPYBOX_TESTED_ELSEWHERE names the backends whose runs belong to another job: in continuous
+    integration, an ordinary user runs Podman's.
+    """
     if name in ELSEWHERE:
-        pytest.skip(f"{name}: takes its turn in another run (IPYBOX_TESTED_ELSEWHERE)")
+        pytest.skip(f"{name}: runs in another job (IPYBOX_TESTED_ELSEWHERE)")
     need(name)
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The name of a backend that is ready; IPYBOX_BACKEND is set to it."""
+    """Return the name of a ready backend; IPYBOX_BACKEND is set to it."""
     name: str = request.param
     need_in_turn(name)
     with pytest.MonkeyPatch.context() as patch:
@@ -110,7 +139,7 @@ async def own_containers(name: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 async def container(backend: str) -> AsyncIterator[ExecutionContainer]:
-    """One container for all tests of a module; each of them has clients of its own."""
+    """Start one container for all tests of a module; each test connects its own clients."""
     async with ExecutionContainer(backend=backend) as running:
         yield running
 
@@ -123,7 +152,7 @@ async def client(container: ExecutionContainer) -> AsyncIterator[ExecutionClient
 
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> str:
-    """For what is the local backend's alone."""
+    """Select the local backend, for tests of that backend only."""
     need("local")
     monkeypatch.setenv("IPYBOX_BACKEND", "local")
     return "local"
@@ -131,7 +160,7 @@ def local(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture(scope="module")
 def docker() -> Iterator[str]:
-    """For what is the Docker backend's alone."""
+    """Select the Docker backend, for tests of that backend only."""
     need("docker")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IPYBOX_BACKEND", "docker")
@@ -140,7 +169,7 @@ def docker() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def podman() -> Iterator[str]:
-    """For what is the Podman backend's alone."""
+    """Select the Podman backend, for tests of that backend only."""
     need("podman")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IPYBOX_BACKEND", "podman")
@@ -148,7 +177,7 @@ def podman() -> Iterator[str]:
 
 
 def children() -> dict[int, str]:
-    """Living children of this process, with their command lines (Linux)."""
+    """Return the running children of this process, with their command lines (Linux)."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -176,7 +205,7 @@ def _nothing_left_behind() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 async def _loop_never_blocked(request: pytest.FixtureRequest) -> AsyncIterator[None]:
-    """Fails an async test during which the event loop stood still for a second."""
+    """Fail an async test that blocked the event loop for a second."""
     on_purpose = request.node.get_closest_marker("blocks") is not None
     if on_purpose or not inspect.iscoroutinefunction(request.function):
         yield
@@ -191,7 +220,7 @@ _rows: dict[str, Tries] = {}
 
 @pytest.fixture
 def faults(request: pytest.FixtureRequest) -> Tries:
-    """The row of this test."""
+    """Return the row of this test in the table that the run ends with."""
     name = request.node.name.removeprefix("test_").replace("_", " ")
     return _rows.setdefault(name, Tries())
 

@@ -117,6 +117,7 @@ def test_output_arrives_while_the_code_runs_and_sigterm_exits_with_143(local: st
     assert process.returncode == 128 + signal.SIGTERM
 
 
+@pytest.mark.slow
 def test_doctor_and_plugins_list_what_is_installed() -> None:
     rows = {row["name"]: row for row in json.loads(ipybox("doctor", "--json").stdout)}
     assert rows["local"]["ready"] is True

@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("required", "code", "outcome"), [("", 0, "skipped"), ("podman", 1, "error")]

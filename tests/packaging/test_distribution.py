@@ -36,6 +36,7 @@ PACKAGES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_wheel_holds_every_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     for package in PACKAGES:

@@ -12,6 +12,8 @@ import pytest
 
 THIRD_PARTY = Path(__file__).parents[1] / "thirdparty"
 
+pytestmark = pytest.mark.slow
+
 USE = """
 import asyncio, ipybox, pathlib
 from ipybox_toy.plugin import events

@@ -15,6 +15,8 @@ from ipybox_podman.listener import Listener
 
 from ipybox import BackendUnavailableError
 
+pytestmark = pytest.mark.slow
+
 SLOW = """
 import socket, sys, time
 server = socket.socket(socket.AF_UNIX)

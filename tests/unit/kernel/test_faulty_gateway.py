@@ -50,6 +50,7 @@ async def test_fault(fault: Fault, error: type[IpyboxError], says: str) -> None:
         assert caught.value.text == "hello"  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 async def test_a_gateway_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ipybox.gateway.rest.START_SECONDS", 3.0)
     async with FakeGateway(Fault.SILENT) as gateway:
@@ -78,6 +79,7 @@ async def test_the_client_connects_again_after_a_loss() -> None:
         await client.disconnect()
 
 
+@pytest.mark.slow
 async def test_1000_mutated_executions_end() -> None:
     chance = random.Random(20261122)
 

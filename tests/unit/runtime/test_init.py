@@ -34,6 +34,7 @@ sys.exit(supervise(gateway, lease, 0.5))
     ],
     ids=["before the gateway answers", "after the gateway has answered"],
 )
+@pytest.mark.slow
 def test_the_lease_starts_when_it_can_be_renewed(gateway: str, code: int, logged: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SUPERVISED.format(gateway=gateway)],

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ipybox.image.dockerfile import COMPILE_IMPORTED
 
 
+@pytest.mark.slow
 def test_an_image_build_preloads_and_compiles_everything(tmp_path: Path) -> None:
     """Its standard input is closed, which must not count as a cancelled start."""
     done = subprocess.run(
