@@ -19,9 +19,10 @@ from ipybox.spec.status import ExecResult, Truncation
 MARK_VARIABLE = "IPYBOX_EXEC"
 """Marks a command and all its children, so that they can be found and killed."""
 NOT_STARTED = (126, 127)
-"""The exit codes of a command that could not be started; a command may return them itself."""
+"""Exit codes of a command that could not be started. A command may return them itself, so the
+output has to match OCI_ERROR as well."""
 OCI_ERROR = re.compile(rb"OCI runtime (exec failed|attempted|error)|OCI permission denied")
-"""Tells them apart: engines print it in place of output, Docker to stdout, Podman to stderr."""
+"""What engines print in place of a command's output: Docker to stdout, Podman to stderr."""
 KILL_TIMEOUT = 30.0
 START_TIMEOUT = 5.0
 POLL_INTERVAL = 0.01

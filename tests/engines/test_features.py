@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ipybox import ExecutionClient, ExecutionContainer, KernelDiedError, Resources
+from ipybox import ExecutionClient, ExecutionContainer, KernelDiedError, Port, Resources
 from ipybox.errors import ContainerNotFoundError
 from ipybox.plugins.selection import load_backend
 from tests.engines.engine_cli import EngineCli
@@ -33,6 +33,15 @@ async def test_out_of_memory_is_reported(engine: EngineCli) -> None:
             assert caught.value.out_of_memory
             await client.restart()
             assert (await client.execute("print(1)")).text == "1"
+
+
+async def test_both_protocols_of_a_port_are_reported(engine: EngineCli) -> None:
+    wanted = (Port(container_port=53), Port(container_port=53, protocol="udp"))
+    async with ExecutionContainer(ports=wanted) as container:
+        found = (await engine.inspect(container.id))["NetworkSettings"]["Ports"]
+        tcp, udp = (int(found[f"53/{protocol}"][0]["HostPort"]) for protocol in ("tcp", "udp"))
+        assert dict(container.ports) == {(53, "tcp"): tcp, (53, "udp"): udp}
+        assert container.ports[53] == tcp
 
 
 async def test_foreign_containers_are_not_touched(engine: EngineCli) -> None:

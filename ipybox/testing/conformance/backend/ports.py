@@ -24,6 +24,21 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 """
 
 
+DATAGRAM_SERVER = """
+import socket, threading
+server = socket.socket(type=socket.SOCK_DGRAM)
+server.bind(("", 8000))
+
+def echo():
+    while True:
+        data, sender = server.recvfrom(1000)
+        server.sendto(data, sender)
+
+threading.Thread(target=echo, daemon=True).start()
+"""
+DATAGRAM_TRIES = 5
+
+
 class PortChecks(Conformance):
     @check(Capability.FIXED_PORT)
     async def test_fixed_port_is_used_and_free_again(self) -> None:
@@ -67,6 +82,21 @@ class PortChecks(Conformance):
             await self._use(container, port)
 
     @check(Capability.PORTS)
+    async def test_both_protocols_of_a_port_are_published(self) -> None:
+        wanted = (Port(container_port=8000), Port(container_port=8000, protocol="udp"))
+        async with self.started(ports=wanted) as container:
+            ports, endpoint = container.ports, container.endpoint
+            assert set(ports) == {(8000, "tcp"), (8000, "udp")}
+            assert ports[8000] == ports[8000, "tcp"]
+            assert endpoint is not None
+            async with ExecutionClient(
+                endpoint.port, endpoint.host, token=endpoint.token
+            ) as client:  # the server runs in its kernel
+                await client.execute(DATAGRAM_SERVER)
+                await asyncio.to_thread(_check_echo, endpoint.host, ports[8000, "udp"])
+            await self._use(container, ports[8000])
+
+    @check(Capability.PORTS)
     async def test_taken_published_port_raises_port_taken_error(self) -> None:
         with _listening() as port:
             wanted = Port(container_port=8000, host_port=port)
@@ -94,6 +124,18 @@ def _free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
             return int(probe.getsockname()[1])
+
+
+def _check_echo(host: str, port: int) -> None:
+    """Send a datagram, again if it is lost, until it comes back."""
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.settimeout(1.0)
+        for _ in range(DATAGRAM_TRIES):
+            client.sendto(b"hello", (host, port))
+            with contextlib.suppress(OSError):
+                assert client.recv(100) == b"hello"
+                return
+        raise AssertionError(f"no answer from {host}:{port}/udp")
 
 
 @contextlib.contextmanager
