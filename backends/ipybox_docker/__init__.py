@@ -1,1 +1,1 @@
-"""Containers of a Docker engine."""
+"""The Docker backend: containers of a Docker engine."""

@@ -1,4 +1,4 @@
-"""Registers the Docker backend."""
+"""Register the Docker backend."""
 
 from ipybox.authoring import BackendDescriptor, hookimpl
 

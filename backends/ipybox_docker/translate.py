@@ -10,7 +10,6 @@ from ipybox import InvalidArgumentError, Resources
 from ipybox.authoring import (
     GATEWAY_PORT,
     HOME,
-    LOOPBACK,
     RUN_FOLDER,
     RUN_FOLDER_BYTES,
     WORKDIR,
@@ -19,7 +18,8 @@ from ipybox.authoring import (
 )
 from ipybox.engine import Placement
 
-LOG_FILES, LOG_SIZE = "2", "900k"  # below 2 MiB in all
+LOG_FILES, LOG_SIZE = "2", "900k"
+"""Number and size of the files that hold a container's log: below 2 MiB in all."""
 
 
 def create_payload(spec: ContainerSpec, placement: Placement, user: str | None) -> dict[str, Any]:
@@ -129,12 +129,12 @@ def on_engine_host(path: Path, mounts: Mapping[str, str]) -> PurePosixPath:
 
 
 def _port_bindings(spec: ContainerSpec, placement: Placement) -> dict[str, Any]:
-    if placement.publish_on is None:
+    address = placement.publish_on
+    if address is None:
         return {}
-    bindings = {f"{GATEWAY_PORT}/tcp": [_binding(placement.publish_on, spec.port)]}
+    bindings = {f"{GATEWAY_PORT}/tcp": [_binding(address, spec.port)]}
     for port in spec.ports:
-        key = f"{port.container_port}/{port.protocol}"
-        bindings[key] = [_binding(placement.publish_on or LOOPBACK, port.host_port)]
+        bindings[f"{port.container_port}/{port.protocol}"] = [_binding(address, port.host_port)]
     return bindings
 
 

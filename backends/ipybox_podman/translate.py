@@ -21,6 +21,7 @@ from ipybox.authoring import (
 from ipybox.engine import Placement
 
 LOG_BYTES = 1800 * 1024
+"""Size limit of a container's log."""
 CPU_PERIOD_MICROSECONDS = 100_000
 GPU_KIND = "nvidia.com/gpu"
 """The kind of device, as the Container Device Interface names it."""
@@ -67,8 +68,8 @@ def create_payload(
         "portmappings": _ports(spec, placement),
     }
     if spec.binds:
-        # With SELinux, folders of the host could only be read if their labels were changed, and
-        # the labels are the host's.
+        # On hosts with SELinux, the code could read the folders only if their labels were changed,
+        # and the labels are the host's.
         payload["selinux_opts"] = ["disable"]
     if user is not None:
         payload["user"] = user
@@ -92,7 +93,10 @@ def create_payload(
 
 
 def wants_mapping(spec: ContainerSpec, placement: Placement) -> bool:
-    """Return whether files have to belong to the same user on both sides of a mapping."""
+    """Return whether a rootless engine has to map users.
+
+    It has to for binds, so that files belong to the same user on both sides.
+    """
     return placement.rootless and bool(spec.binds)
 
 
