@@ -1,4 +1,4 @@
-"""The suite for sessions, on each backend."""
+"""The session suite, run on each backend."""
 
 import os
 from typing import ClassVar
@@ -24,7 +24,7 @@ class TestLocalSession(SessionConformance):
 
 class TestDockerSession(SessionConformance):
     capabilities = DockerBackend.capabilities
-    # All containers of these tests have a read-only root then.
+    # With IPYBOX_TEST_READ_ONLY=1, every container of these checks has a read-only root.
     options: ClassVar = {"read_only_root": os.environ.get("IPYBOX_TEST_READ_ONLY") == "1"}
 
     @pytest.fixture(scope="class")
@@ -43,7 +43,7 @@ class TestPodmanSession(SessionConformance):
 
 
 class TestToySession(SessionConformance):
-    """A foreign backend, which can do no more than it must."""
+    """A third-party backend that has no optional capability."""
 
     @pytest.fixture(scope="class")
     @classmethod

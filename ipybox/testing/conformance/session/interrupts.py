@@ -99,7 +99,10 @@ class InterruptChecks(SessionChecks):
 
     @check()
     async def test_an_execution_queued_behind_a_timeout_keeps_the_kernel(self) -> None:
-        """It starts once a probe has shown that the kernel is well, however long it takes."""
+        """The queued execution starts once a probe has shown that the kernel is well.
+
+        It may take any time itself: the probe has finished by then.
+        """
         async with self.client(**PATIENT) as client:
             await client.execute("import time; kept = 1")
             first = await client.submit("time.sleep(60)")
