@@ -10,7 +10,7 @@ from tests.conftest import BACKENDS, need, own_containers
 
 @pytest.fixture(scope="module", params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The name of each backend that is ready; IPYBOX_BACKEND is set to it.
+    """Return the name of each ready backend in turn; IPYBOX_BACKEND is set to it.
 
     Like the conformance suites, these tests ignore IPYBOX_TESTED_ELSEWHERE: they run on
     root's Podman as well as on an ordinary user's.
