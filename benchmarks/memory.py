@@ -40,8 +40,8 @@ async def private_memory(further: int) -> Figure:
 
 async def pid_from_status(kernel: ClientKernel) -> int:
     """Return the kernel's process id as the runtime's status reports it."""
-    rows = (await kernel.client.status())["kernels"]
-    return next(int(row["pid"]) for row in rows if row["id"] == kernel.client.kernel_id)
+    kernels = (await kernel.client.status()).kernels
+    return next(one.pid for one in kernels if one.id == kernel.client.kernel_id and one.pid)
 
 
 async def pid_from_kernel(kernel: ClientKernel) -> int:

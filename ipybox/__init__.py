@@ -28,6 +28,7 @@ from ipybox.errors import (
 )
 from ipybox.gateway.versions import VERSION as _VERSION
 from ipybox.kernel.execution import Execution
+from ipybox.kernel.timeouts import Timeouts
 from ipybox.outputs.limits import OutputLimits
 from ipybox.outputs.result import ExecutionResult, Output
 from ipybox.session import session
@@ -39,6 +40,7 @@ __all__ = [  # noqa: RUF022  # in groups, for the reader
     # Run code
     "ExecutionContainer",
     "ExecutionClient",
+    "Timeouts",
     "session",
     # What an execution returns
     "Execution",

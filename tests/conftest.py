@@ -15,7 +15,7 @@ from ipybox.authoring import OWNER_LABEL, Capability, ContainerSpec, Owner
 from ipybox.errors import IpyboxError
 from ipybox.plugins.registry import PluginRegistry
 from ipybox.plugins.selection import choose_backend, load_backend
-from ipybox.testing import LoopWatch, Tries
+from ipybox.testing import FaultTrials, LoopWatch
 
 BACKENDS = ("local", "docker", "podman")
 REQUIRED = set(filter(None, os.environ.get("IPYBOX_REQUIRE_BACKENDS", "").split(",")))
@@ -215,14 +215,14 @@ async def _loop_never_blocked(request: pytest.FixtureRequest) -> AsyncIterator[N
     assert watch.longest < BLOCKED_SECONDS, f"the event loop was blocked for {watch.longest:.2f} s"
 
 
-_rows: dict[str, Tries] = {}
+_rows: dict[str, FaultTrials] = {}
 
 
 @pytest.fixture
-def faults(request: pytest.FixtureRequest) -> Tries:
+def faults(request: pytest.FixtureRequest) -> FaultTrials:
     """Return the row of this test in the table that the run ends with."""
     name = request.node.name.removeprefix("test_").replace("_", " ")
-    return _rows.setdefault(name, Tries())
+    return _rows.setdefault(name, FaultTrials())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

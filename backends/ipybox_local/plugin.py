@@ -1,4 +1,4 @@
-"""Register the local backend."""
+"""Registers the local backend."""
 
 from ipybox.authoring import BackendDescriptor, hookimpl
 

@@ -93,9 +93,9 @@ async def _inputs(client: ExecutionClient) -> AsyncIterator[str]:
             self, document: Document, event: CompleteEvent
         ) -> AsyncGenerator[Completion, None]:
             position = document.cursor_position
-            matches, start, _ = await client.complete(document.text, position)
-            for match in matches:
-                yield Choice(match, start_position=start - position)
+            completions = await client.complete(document.text, position)
+            for match in completions.matches:
+                yield Choice(match, start_position=completions.start - position)
 
     prompts: PromptSession[str] = PromptSession(
         history=FileHistory(_history_file()),

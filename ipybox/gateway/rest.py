@@ -1,27 +1,51 @@
-"""The gateway's REST calls: the only file that speaks HTTP."""
+"""The gateway's REST calls. No other module speaks HTTP to a gateway."""
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
+import logging
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from ipybox.errors import AuthenticationError, ConnectFailedError, GatewayError
+from ipybox._async import shielded
+from ipybox.errors import AuthenticationError, ConnectFailedError, GatewayError, TransportError
 from ipybox.gateway.started import TOKEN_VARIABLE
-from ipybox.gateway.versions import OWN, VERSION_HEADER, check_version
+from ipybox.gateway.status import parse_status
+from ipybox.gateway.versions import OWN_VERSIONS, VERSION_HEADER, check_version
+from ipybox.spec.status import GatewayStatus
+from ipybox.validation import KERNEL_ID
 
 if TYPE_CHECKING:
     import httpx
 
-START_SECONDS = 60.0
-REQUEST_SECONDS = 10.0
+START_TIMEOUT = 60.0
+"""Seconds for the gateway to start a kernel."""
+REQUEST_TIMEOUT = 10.0
+"""Seconds for any other request, and for connecting."""
+UNDO_TIMEOUT = 30.0
+"""Seconds that a cancelled start waits for the gateway's answer, to delete the kernel."""
 SNIPPET_CHARS = 200
+STATUS_PATH = "/ipybox/v1/status"
 LEASE_PATH = "/ipybox/v1/lease"
+
+log = logging.getLogger(__name__)
 
 
 class Gateway:
-    """A kernel gateway at an address. Close it with ``aclose()``."""
+    """A kernel gateway at an address. Close it with ``aclose()``.
+
+    Every request may raise AuthenticationError (the gateway refuses the token), ConnectFailedError
+    (no gateway answers), VersionMismatchError (the gateway's runtime does not fit this library),
+    and GatewayError (the gateway refuses the request, does not answer in time, or is not a
+    gateway).
+
+    Args:
+        host: The host name or IP address.
+        port: The TCP port.
+        token: The token that the gateway requires, if any.
+    """
 
     def __init__(self, host: str, port: int, token: str | None) -> None:
         self.host = host
@@ -31,64 +55,103 @@ class Gateway:
 
     @property
     def address(self) -> str:
+        """``host:port``, with an IPv6 address in brackets."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every request carries; the token is in no URL."""
-        version = {VERSION_HEADER: OWN}
+        """The headers of every request. The token is sent only here, never in a URL."""
+        version = {VERSION_HEADER: OWN_VERSIONS}
         return {"Authorization": f"token {self._token}", **version} if self._token else version
 
     @property
     def has_token(self) -> bool:
+        """Whether a token is sent."""
         return self._token is not None
 
     async def start_kernel(self) -> str:
-        """Starts a kernel and returns its id (a UUID)."""
-        answer = await self._call(
-            "POST", "/api/kernels", body={"name": "python3"}, seconds=START_SECONDS
-        )
-        kernel_id = answer.get("id") if isinstance(answer, dict) else None
-        # It becomes part of a URL: nothing but what an id is made of is let through.
-        if not isinstance(kernel_id, str) or not kernel_id.replace("-", "").isalnum():
-            raise GatewayError(f"{self.address} answered a new kernel without a valid id.")
-        return kernel_id
+        """Start a kernel and return its id (a UUID).
 
-    async def status(self) -> dict[str, Any]:
-        """What ``GET /ipybox/v1/status`` tells: the runtime's version, and each kernel with
-        state, pid, memory in bytes and last activity. GatewayError for another gateway."""
-        answer = await self._call("GET", "/ipybox/v1/status")
-        if not isinstance(answer, dict):
-            raise GatewayError(f"{self.address} answered a status that is none.")
-        return answer
+        If the caller is cancelled meanwhile, the kernel is deleted once the gateway has started
+        it: otherwise it would go on running without an owner.
+        """
+        starting = asyncio.ensure_future(self._request_kernel())
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await shielded(self._undo_start(starting))
+            raise
+
+    async def status(self) -> GatewayStatus:
+        """Return the status of the gateway's runtime and of all its kernels.
+
+        Raises:
+            GatewayError: If the gateway does not run ipybox's runtime, or its answer is malformed.
+        """
+        return parse_status(await self._call("GET", STATUS_PATH), self.address)
 
     async def interrupt_kernel(self, kernel_id: str) -> None:
+        """Interrupt what runs in a kernel."""
         await self._call("POST", f"/api/kernels/{kernel_id}/interrupt", body={})
 
     async def delete_kernel(self, kernel_id: str) -> None:
-        """Ends a kernel. One that has gone already is fine."""
+        """Stop a kernel. A kernel that no longer exists is not an error."""
         await self._call("DELETE", f"/api/kernels/{kernel_id}", missing_ok=True)
 
-    def renew_lease(self, owner: str, seconds: float) -> None:
-        """Blocks, for at most ``seconds``: it is called in a thread, which lives on where a
-        program blocks its event loop. Raises GatewayError."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
+    def renew_lease(self, owner: str, timeout: float) -> None:
+        """Renew the lease of the container. Blocks.
+
+        It is called in a thread, which goes on while the program blocks its event loop.
+
+        Args:
+            owner: The owner's label.
+            timeout: In seconds.
+
+        Raises:
+            GatewayError: If the gateway does not answer in time, or refuses.
+        """
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         try:
             headers = {**self.headers, "Content-Type": "application/json"}
             connection.request("POST", LEASE_PATH, json.dumps({"owner": owner}), headers)
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
-            raise GatewayError(f"POST {LEASE_PATH} at {self.address}: {error}") from error
+            raise GatewayError(f"POST {LEASE_PATH} at {self.address} failed: {error}.") from error
         finally:
             connection.close()
         if status != http.client.OK:
             raise GatewayError(f"POST {LEASE_PATH} at {self.address} answered {status}.")
 
     async def aclose(self) -> None:
+        """Close all connections. Safe to call more than once."""
         if self._client is not None:
             client, self._client = self._client, None
             await client.aclose()
+
+    async def _request_kernel(self) -> str:
+        answer = await self._call(
+            "POST", "/api/kernels", body={"name": "python3"}, timeout=START_TIMEOUT
+        )
+        kernel_id = answer.get("id") if isinstance(answer, dict) else None
+        # The id becomes part of a URL: only characters that an id consists of are accepted.
+        if not isinstance(kernel_id, str) or not KERNEL_ID.fullmatch(kernel_id):
+            raise GatewayError(
+                f"The gateway at {self.address} started a kernel, but answered without a valid id."
+            )
+        return kernel_id
+
+    async def _undo_start(self, starting: asyncio.Future[str]) -> None:
+        """Delete the kernel of a start that is under way."""
+        await asyncio.wait([starting], timeout=UNDO_TIMEOUT)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait([starting])
+            return
+        try:
+            await self.delete_kernel(starting.result())
+        except TransportError as error:
+            log.debug("there is no kernel to delete: %s", error)
 
     async def _call(
         self,
@@ -97,9 +160,9 @@ class Gateway:
         *,
         body: Any = None,
         missing_ok: bool = False,
-        seconds: float = REQUEST_SECONDS,
+        timeout: float = REQUEST_TIMEOUT,
     ) -> Any:
-        # Imported on first use: it takes longer than all the rest of the library.
+        # Imported on first use: httpx takes longer to import than the rest of the library.
         import httpx
 
         if self._client is None:
@@ -107,20 +170,20 @@ class Gateway:
                 base_url=f"http://{self.address}",
                 headers=self.headers,
                 trust_env=False,  # a proxy would see the token
-                # HTTP is plain here; an empty context spares loading the certificates.
+                # Plain HTTP needs no certificates, and an empty context does not load them.
                 verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             )
         try:
-            timeout = httpx.Timeout(seconds, connect=min(seconds, REQUEST_SECONDS))
-            response = await self._client.request(method, path, json=body, timeout=timeout)
+            limits = httpx.Timeout(timeout, connect=min(timeout, REQUEST_TIMEOUT))
+            response = await self._client.request(method, path, json=body, timeout=limits)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ConnectFailedError(
-                f"No kernel gateway answers at {self.address} ({error}). "
-                "Is the container running, and is this its port?"
+                f"No kernel gateway answers at {self.address} ({error}). Check that the container "
+                "is running and that this is its port."
             ) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise GatewayError(
-                f"{method} {path} at {self.address} got no proper answer: "
+                f"{method} {path} at {self.address} got no valid answer: "
                 f"{type(error).__name__}: {error}"
             ) from error
         return self._content(method, path, response, missing_ok)
@@ -142,18 +205,23 @@ class Gateway:
             return json.loads(response.content)
         except (ValueError, RecursionError) as error:
             raise GatewayError(
-                f"{method} {path} at {self.address} answered no JSON: {_snippet(response.text)} "
-                "Is this the port of a kernel gateway?"
+                f"{method} {path} at {self.address} did not answer with JSON: "
+                f"{_snippet(response.text)} Check that this is the port of a kernel gateway."
             ) from error
 
 
 def unauthorized(address: str, *, given: bool) -> AuthenticationError:
-    """The error for an answer 401."""
-    found = "the token given is not its token" if given else "no token was given"
+    """Return the error for an answer 401.
+
+    Args:
+        address: The address of the gateway.
+        given: Whether a token was sent.
+    """
+    found = "the token does not match" if given else "no token was given"
     return AuthenticationError(
-        f"The gateway at {address} answered 401: {found}. Pass token=… of the container's "
-        f"endpoint to ExecutionClient, or set {TOKEN_VARIABLE}; in the process that started "
-        "the container it is found by itself."
+        f"The gateway at {address} answered 401: {found}. Pass the token of the container's "
+        f"endpoint to ExecutionClient as token=..., or set {TOKEN_VARIABLE}. In the process that "
+        "started the container, the token is found automatically."
     )
 
 

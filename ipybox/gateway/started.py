@@ -1,5 +1,7 @@
-"""The endpoints that this process has started, so that its clients find their token,
-and learn how their container has ended."""
+"""The containers that this process has started.
+
+Their clients find the token here, and learn how their container has exited.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,21 @@ from dataclasses import dataclass, field
 from ipybox.spec.container import Endpoint
 from ipybox.spec.status import ExitStatus
 
-TOKEN_VARIABLE = "IPYBOX_TOKEN"  # noqa: S105  # a name, no secret
+TOKEN_VARIABLE = "IPYBOX_TOKEN"  # noqa: S105  # the name of the variable is not a secret
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartedContainer:
-    """A container of this process, as its clients see it. ``isolated``: it is a real one,
-    which may be given up when nothing else helps."""
+    """A container that this process has started, as its clients see it.
+
+    Attributes:
+        endpoint: The address and token of its gateway.
+        ended: Is done once the container has exited.
+        kill: Kills the container.
+        isolated: Whether it is a real container, which may be killed as a last resort. The local
+            backend has none.
+    """
 
     endpoint: Endpoint = field(repr=False)
     ended: asyncio.Future[ExitStatus]
@@ -27,16 +36,25 @@ class StartedContainer:
 
     @property
     def status(self) -> ExitStatus | None:
-        """How it has ended; None while it runs."""
+        """How the container has exited; None while it runs."""
         if not self.ended.done():
             return None
         if self.ended.cancelled() or self.ended.exception() is not None:
             return ExitStatus(code=None, reason="killed")
         return self.ended.result()
 
-    async def status_within(self, seconds: float) -> ExitStatus | None:
-        """The same, once that has had time to show: its gateway goes before it."""
-        await asyncio.wait({self.ended}, timeout=seconds)
+    async def status_within(self, timeout: float) -> ExitStatus | None:
+        """Return how the container has exited.
+
+        A container's gateway stops answering before the exit of the container shows.
+
+        Args:
+            timeout: Seconds to wait for the exit.
+
+        Returns:
+            The exit status; None if the container still runs after ``timeout``.
+        """
+        await asyncio.wait({self.ended}, timeout=timeout)
         return self.status
 
 
@@ -64,17 +82,16 @@ def forget(container: StartedContainer) -> None:
 
 
 def find_container(host: str, port: int) -> StartedContainer | None:
-    """Find the container of this process whose gateway answers at an address."""
+    """Return the container of this process whose gateway answers at an address, if any."""
     entries = _started.get(_address(host, port))
     return entries[-1] if entries else None
 
 
-def find_token(host: str, port: int) -> str | None:
-    """Find the token for an address.
+def find_token(container: StartedContainer | None) -> str | None:
+    """Return the token for a gateway: the container's own, then ``IPYBOX_TOKEN``, then None.
 
-    Returns:
-        The token of this process's own container, else the value of ``IPYBOX_TOKEN``, else None.
+    Args:
+        container: The container of the gateway, if this process has started it.
     """
-    container = find_container(host, port)
     own = container.endpoint.token if container else None
     return own or os.environ.get(TOKEN_VARIABLE) or None

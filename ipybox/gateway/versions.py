@@ -1,4 +1,4 @@
-"""What this library and the runtime in a container have to agree on."""
+"""The versions on which this library and the runtime in a container have to agree."""
 
 from __future__ import annotations
 
@@ -9,24 +9,35 @@ from ipybox.errors import VersionMismatchError
 VERSION = importlib.metadata.version("ipybox")
 """The installed version; ``ipybox_runtime`` holds the number, and the build takes it from there."""
 PROTOCOL = 1
-"""Beyond Jupyter's own: resuming a connection, status, messages of ours."""
+"""The number of the protocol on top of Jupyter's own: resumed connections, status, leases, and
+message types of ipybox. Host and runtime must have the same number."""
 
 VERSION_HEADER = "X-Ipybox-Version"
-"""Both ways: ``<version>; <protocol number>``. A gateway of another make sends none."""
+"""Sent by both sides, as ``<version>; <protocol number>``. Other gateways do not send it."""
 
 V1_SUBPROTOCOL = "v1.kernel.websocket.jupyter.org"
 RESUME_SUBPROTOCOL = "v1.resume.ipybox"
-HTTP_MISFIT = 426
+HTTP_VERSION_MISMATCH = 426
+"""From ipybox_runtime ("Upgrade Required"): the runtime refuses the host's protocol number."""
 
-OWN = f"{VERSION}; {PROTOCOL}"
+OWN_VERSIONS = f"{VERSION}; {PROTOCOL}"
 
 
-def check_version(address: str, status: int, theirs: str | None) -> None:
-    """Raises VersionMismatchError where the runtime says that it does not fit."""
-    if theirs is None:
+def check_version(address: str, status: int, versions: str | None) -> None:
+    """Raise an error if the runtime in a container does not fit this library.
+
+    Args:
+        address: The address of the gateway, for error messages.
+        status: The HTTP status of the gateway's answer.
+        versions: The gateway's VERSION_HEADER; None for a gateway that does not send it.
+
+    Raises:
+        VersionMismatchError: If the protocol numbers differ, or the runtime says that they do.
+    """
+    if versions is None:
         return
-    version, _, protocol = theirs.partition(";")
-    if status == HTTP_MISFIT or protocol.strip() != str(PROTOCOL):
+    version, _, protocol = versions.partition(";")
+    if status == HTTP_VERSION_MISMATCH or protocol.strip() != str(PROTOCOL):
         raise VersionMismatchError(
             f"Host and runtime do not fit: this is ipybox {VERSION} (protocol {PROTOCOL}), the "
             f"gateway at {address} runs {version.strip()[:40]!r} (protocol "

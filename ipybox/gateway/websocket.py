@@ -1,4 +1,4 @@
-"""One WebSocket to a gateway, opened with all that it needs."""
+"""One WebSocket to a kernel, opened with all the headers and options that the gateway needs."""
 
 from __future__ import annotations
 
@@ -26,14 +26,17 @@ from ipybox.gateway.versions import (
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-OPEN_SECONDS = 70.0
-"""A gateway answers the handshake when the kernel is up; a stock one gives up after 60 s."""
-CLOSE_SECONDS = 2.0
+OPEN_TIMEOUT = 70.0
+"""Seconds. A gateway answers the handshake once the kernel is up; a stock one gives up after 60."""
+CLOSE_TIMEOUT = 2.0
+"""Seconds for the closing handshake."""
 FRAME_OVERHEAD_BYTES = 4 * 1024 * 1024
-"""What a frame may have besides what is capped; so a piece of text, which has a cap of its
-own, always fits."""
-HTTP_GONE = 410  # from ipybox_runtime: the kernel died before it could be talked to
-CLOSE_GONE = 4410  # from ipybox_runtime: what was missed is not kept any more
+"""How much larger than ``max_message`` a frame may be: the limit does not count everything in it.
+Text output has a limit of its own, so a piece of it always fits."""
+HTTP_GONE = 410
+"""From ipybox_runtime: the kernel died before a connection to it was opened."""
+CLOSE_GONE = 4410
+"""From ipybox_runtime: the output that the client missed is no longer kept."""
 
 
 async def open_connection(
@@ -43,12 +46,24 @@ async def open_connection(
     session: str,
     received: int,
     max_message: int,
-    seconds: float = OPEN_SECONDS,
+    timeout: float = OPEN_TIMEOUT,
 ) -> ClientConnection:
-    """Connects. ``received``: how many frames of this session have come already.
+    """Open a WebSocket to a kernel.
 
-    Raises AuthenticationError, KernelDiedError, VersionMismatchError, GatewayError,
-    ConnectFailedError.
+    Args:
+        gateway: The gateway of the kernel.
+        kernel_id: The id of the kernel.
+        session: The id of the client's session, which outlasts its connections.
+        received: The number of frames of this session that have arrived before.
+        max_message: The size of the largest message that the gateway may send, in bytes.
+        timeout: Seconds for the opening handshake.
+
+    Raises:
+        AuthenticationError: If the gateway refuses the token.
+        KernelDiedError: If the kernel has died.
+        VersionMismatchError: If the gateway's runtime does not fit this library.
+        GatewayError: If the gateway refuses the connection, or does not speak WebSocket.
+        ConnectFailedError: If the gateway can't be reached, or does not answer in time.
     """
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidStatus, WebSocketException
@@ -59,8 +74,8 @@ async def open_connection(
             f"ws://{gateway.address}/api/kernels/{kernel_id}/channels?{urlencode(query)}",
             subprotocols=[RESUME_SUBPROTOCOL, V1_SUBPROTOCOL],  # type: ignore[list-item]
             additional_headers=gateway.headers,
-            open_timeout=seconds,
-            close_timeout=CLOSE_SECONDS,
+            open_timeout=timeout,
+            close_timeout=CLOSE_TIMEOUT,
             ping_interval=None,  # the channel has a heartbeat of its own
             max_size=max_message + FRAME_OVERHEAD_BYTES,
             compression=None,
@@ -70,30 +85,43 @@ async def open_connection(
     except InvalidStatus as error:
         headers, status = error.response.headers, error.response.status_code
         check_version(gateway.address, status, headers.get(VERSION_HEADER))
-        raise _refused(gateway, status, error) from error
+        raise _refused(gateway, kernel_id, status, error) from error
     except TimeoutError as error:
         raise ConnectFailedError(
-            f"The gateway at {gateway.address} did not open a connection to the kernel "
-            f"within {seconds:.0f} s."
+            f"The gateway at {gateway.address} did not open a connection to kernel {kernel_id} "
+            f"within {timeout:.0f} s."
         ) from error
     except OSError as error:
         raise ConnectFailedError(
-            f"The gateway at {gateway.address} can't be reached: {error}"
+            f"The gateway at {gateway.address} can't be reached: {error}. Check that the "
+            "container is running."
         ) from error
     except WebSocketException as error:
         if isinstance(error.__cause__, EOFError):
             raise ConnectFailedError(
-                f"The gateway at {gateway.address} closed the connection before it was open."
+                f"The gateway at {gateway.address} closed the connection to kernel {kernel_id} "
+                "before it was open."
             ) from error
         raise GatewayError(
-            f"{gateway.address} does not speak WebSocket as a gateway does: {error}"
+            f"The server at {gateway.address} does not speak WebSocket as a kernel gateway does: "
+            f"{error}. Check the port."
         ) from error
 
 
-async def count_at_gateway(connection: ClientConnection) -> int:
-    """The first frame of a resumed session: how many of our frames have arrived.
+async def count_at_gateway(connection: ClientConnection, kernel_id: str) -> int:
+    """Read the first frame of a session that can be resumed.
 
-    Raises ConnectionLostError where the gateway has not kept what we have missed.
+    Args:
+        connection: A connection that was just opened.
+        kernel_id: The id of the kernel, for error messages.
+
+    Returns:
+        The number of the client's frames that the gateway has received.
+
+    Raises:
+        ConnectionLostError: If the gateway no longer keeps the frames that the client missed.
+        ConnectFailedError: If the gateway closed the connection.
+        ProtocolError: If the frame contains no count.
     """
     from websockets.exceptions import ConnectionClosed
 
@@ -102,22 +130,33 @@ async def count_at_gateway(connection: ClientConnection) -> int:
         return int(json.loads(first)["received"])
     except ConnectionClosed as closed:
         if connection.close_code == CLOSE_GONE:
-            raise ConnectionLostError(f"it was away for too long: {closed}") from closed
-        raise ConnectFailedError(f"The gateway closed the connection: {closed}") from closed
-    except (ValueError, KeyError, TypeError) as error:
-        raise ProtocolError("the gateway did not say how many frames it has") from error
+            raise ConnectionLostError(
+                f"The connection to kernel {kernel_id} could not be resumed: the client was away "
+                f"longer than the gateway keeps output ({closed}). Call connect() to start a new "
+                "kernel."
+            ) from closed
+        raise ConnectFailedError(
+            f"The gateway closed the new connection to kernel {kernel_id}: {closed}"
+        ) from closed
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise ProtocolError(
+            f"The gateway did not send how many frames it has received for kernel {kernel_id}."
+        ) from error
 
 
-def _refused(gateway: Gateway, status: int, error: Exception) -> IpyboxError:
+def _refused(gateway: Gateway, kernel_id: str, status: int, error: Exception) -> IpyboxError:
+    """Return the error for a handshake that the gateway answered with an HTTP error status."""
     if status == 401:
         return unauthorized(gateway.address, given=gateway.has_token)
     if status == HTTP_GONE:
-        return KernelDiedError(f"The kernel died before it answered: {error}")
-    return GatewayError(f"The gateway at {gateway.address} refused the connection: {error}")
+        return KernelDiedError(f"Kernel {kernel_id} died before it answered: {error}")
+    return GatewayError(
+        f"The gateway at {gateway.address} refused the connection to kernel {kernel_id}: {error}"
+    )
 
 
 def _wire_log() -> logging.Logger:
-    """The log of the WebSocket library, without the header that holds the token."""
+    """Return the logger for the WebSocket library, without the header that holds the token."""
     wire = logging.getLogger(f"{__name__}.wire")
     if not wire.filters:
         wire.addFilter(lambda record: "authorization" not in record.getMessage().lower())

@@ -1,10 +1,9 @@
-"""Execution: a piece of code on its way through a kernel."""
+"""Execution: the handle of code that was submitted to a kernel."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from ipybox.errors import (
@@ -14,10 +13,12 @@ from ipybox.errors import (
     KernelState,
     OutputSoFar,
     SpillError,
+    copy_error,
 )
-from ipybox.kernel.messages import InputRequestContent, Message, content_of
-from ipybox.kernel.session import InputCallback
-from ipybox.kernel.state import ExecutionState
+from ipybox.kernel.channel import Subscriber
+from ipybox.kernel.messages import Message
+from ipybox.kernel.state import ExecutionState, apply
+from ipybox.kernel.stdin import InputCallback, InputResponder
 from ipybox.outputs.collector import OutputCollector, TextCursor, TextSource
 from ipybox.outputs.limits import OutputLimits
 from ipybox.outputs.result import ExecutionResult, Handlers, build_result
@@ -25,15 +26,19 @@ from ipybox.outputs.spill import Spill, SpillTarget
 from ipybox.validation import check_execution_timeout
 
 DEFAULT_TIMEOUT = 120.0
+"""In seconds."""
 
 GiveUp = Callable[["Execution"], Awaitable[KernelState]]
 
 
-class Execution:
-    """A submitted piece of code. Comes from :meth:`ExecutionClient.submit`.
+class Execution(Subscriber):
+    """Code that was submitted to a kernel, and its output.
 
-    Its output is kept whether it is streamed or not, so that it may be read at
-    any time, in any order with other executions, and more than once.
+    Returned by :meth:`ExecutionClient.submit`. The output is kept whether it is streamed or not,
+    so it can be read at any time, in any order relative to other executions, and repeatedly.
+
+    Attributes:
+        code: The submitted code.
     """
 
     def __init__(
@@ -47,17 +52,9 @@ class Execution:
         spill: SpillTarget | None = None,
     ) -> None:
         if not isinstance(code, str):
-            raise InvalidArgumentError(f"code is a {type(code).__name__}; it must be a str.")
-        if stdin is not None and not callable(stdin):
-            raise InvalidArgumentError(
-                f"stdin is a {type(stdin).__name__}; it must be callable with the prompt and "
-                "whether it is for a password."
-            )
-        self.code = str.__str__(code)  # of subclasses, what they hold
-        self.stdin = stdin
-        # The kernel asks one thing at a time; what else comes is somebody's who floods us.
-        self.questions: asyncio.Queue[InputRequestContent] = asyncio.Queue(maxsize=1)
-        self.requests: list[str] = []  # the ids of the answers to the questions
+            raise InvalidArgumentError(f"code must be a str, got {type(code).__name__}.")
+        self.code = str.__str__(code)  # the plain value of an instance of a subclass
+        self.input = None if stdin is None else InputResponder(stdin)
         self._spill = None if spill is None else Spill(spill)
         self._state = ExecutionState(limits, self._spill)
         self._late = OutputCollector(limits)
@@ -67,24 +64,27 @@ class Execution:
         self._done = asyncio.Event()
         self._waiting: set[asyncio.Future[None]] = set()
         self._failure: IpyboxError | None = None
-        self._verdict: IpyboxError | None = None
+        self._decided: IpyboxError | None = None
         self._building: asyncio.Task[ExecutionResult] | None = None
 
     @property
     def done(self) -> bool:
-        """Whether it has ended, in whatever way."""
+        """Whether the execution has finished, successfully or not."""
         return self._done.is_set()
 
     @property
     def failure(self) -> IpyboxError | None:
-        """How it ended, if badly; None while it runs, and where it is well."""
+        """Why the execution failed; None while it runs, and if it succeeded."""
         return self._failure
 
     async def stream(self, timeout: float | None = DEFAULT_TIMEOUT) -> AsyncIterator[str]:
-        """Yields the text output in pieces, as it arrives, from its beginning.
+        """Yield the text output in pieces as it arrives, from the beginning.
 
-        ``timeout`` is in seconds, over the whole stream; None for no limit. Ends
-        as :meth:`result` does: it raises what that would raise.
+        Args:
+            timeout: Seconds for the whole stream, from the first iteration; None for no limit.
+
+        Raises:
+            IpyboxError: When the output is complete, exactly as :meth:`result` does.
         """
         async for _, text in self.stream_sources(timeout):
             yield text
@@ -92,7 +92,17 @@ class Execution:
     async def stream_sources(
         self, timeout: float | None = DEFAULT_TIMEOUT
     ) -> AsyncIterator[tuple[TextSource, str]]:
-        """As :meth:`stream`, each piece with its source: "stdout", "stderr" or "result"."""
+        """Yield the text output like :meth:`stream`, each piece with its source.
+
+        Args:
+            timeout: Seconds for the whole stream, from the first iteration; None for no limit.
+
+        Yields:
+            The source ("stdout", "stderr" or "result") and the text.
+
+        Raises:
+            IpyboxError: When the output is complete, exactly as :meth:`result` does.
+        """
         check_execution_timeout(timeout)
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
@@ -104,18 +114,20 @@ class Execution:
                 break
             try:
                 async with asyncio.timeout_at(deadline):
-                    await self._news()
+                    await self._next_message()
             except TimeoutError:
                 await self._time_out(timeout)
         await self._outcome()
 
     async def result(self, timeout: float | None = DEFAULT_TIMEOUT) -> ExecutionResult:
-        """Waits for the end and returns the result.
+        """Wait until the execution has finished and return its result.
 
-        ``timeout`` is in seconds from this call; None for no limit. Raises
-        ExecutionError where the code raised, ExecutionTimeoutError (the code is
-        interrupted then), KernelDiedError, ConnectionLostError, ProtocolError or
-        NotConnectedError; the output so far is on the exception.
+        Can be called repeatedly and concurrently. Except for InvalidArgumentError, all errors
+        carry the output so far, as ``text``, ``images`` and ``result``; SpillError does not.
+
+        Args:
+            timeout: Seconds from this call; None for no limit. When the time is up, the code is
+                interrupted.
         """
         check_execution_timeout(timeout)
         try:
@@ -126,21 +138,31 @@ class Execution:
         return await self._outcome()
 
     async def wait(self) -> None:
-        """Returns when it has ended, in whatever way. Never raises for that."""
+        """Wait until the execution has finished, successfully or not. Never raises its error."""
         await self._done.wait()
 
     async def wait_begun(self) -> None:
-        """Returns when the kernel has begun with it, or it has ended."""
+        """Wait until the kernel has started to run the code, or the execution has finished."""
         await self._begun.wait()
 
     async def late(self) -> ExecutionResult:
-        """What came after the end, until now: of threads, tasks and processes that the code
-        has left running. Its limits are those of the execution, anew."""
+        """Return the output that has arrived after the execution finished.
+
+        It comes from threads, tasks and processes that the code left running. The limits are the
+        same as those of the execution, and are counted separately.
+        """
         return await self._build(self._late)
 
     async def stream_late(self, timeout: float | None = None) -> AsyncIterator[str]:
-        """Yields text that comes after the end, as it arrives. Ends after ``timeout``
-        seconds, or with ``aclose()``; None: when the caller stops."""
+        """Yield the text that arrives after the execution has finished, as it arrives.
+
+        Args:
+            timeout: Seconds after which the iteration stops; None to go on until the caller
+                stops iterating or calls ``aclose()``.
+
+        Raises:
+            InvalidArgumentError: If ``timeout`` is neither None nor a positive number.
+        """
         check_execution_timeout(timeout)
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
@@ -150,53 +172,60 @@ class Execution:
                 yield text
             try:
                 async with asyncio.timeout_at(deadline):
-                    await self._news()
+                    await self._next_message()
             except TimeoutError:
                 return
 
-    # What the client and its channel use.
+    # For the client, the session and the channel.
 
     def feed(self, message: Message) -> None:
+        """Process a message that answers this execution's request.
+
+        Raises:
+            ProtocolError: If the content of the message is malformed.
+        """
         if message.channel == "stdin":
-            if self.stdin and message.header.msg_type == "input_request" and self.questions.empty():
-                self.questions.put_nowait(content_of(message, InputRequestContent))
+            if self.input is not None:
+                self.input.feed(message)
             return
-        if self.done:  # it was read in one go with the end
-            self.feed_late(message)
-            return
-        self._state.feed(message)
-        if self._state.started:
-            self._begun.set()
-        if self._state.ended:
-            self._settle(self._state.error)
+        if self.done:
+            apply(message, self._late)
+        else:
+            self._state.feed(message)
+            if self._state.started:
+                self._begun.set()
+            if self._state.finished:
+                self._settle(self._state.error)
         self._notify()
+
+    @property
+    def full(self) -> bool:
+        """Whether text arrives faster than the disk can store it."""
+        return self._spill is not None and self._spill.full
 
     async def drain(self) -> None:
-        """Returns when there is room for more: the disk may be slower than the code."""
-        if self._spill is not None and self._spill.full:
-            with contextlib.suppress(SpillError):  # told at the end
+        """Wait until the disk has caught up."""
+        if self._spill is not None:
+            with contextlib.suppress(SpillError):  # raised when the execution finishes
                 await self._spill.flush()
 
-    def feed_late(self, message: Message) -> None:
-        late = ExecutionState(OutputLimits())
-        late.output = self._late
-        late.feed(message)
-        self._notify()
-
     def decide(self, error: IpyboxError) -> None:
-        """Whatever comes now, this is how it ended."""
-        self._verdict = self._verdict or error
+        """Make ``error`` the outcome of the execution, whatever arrives before it finishes."""
+        self._decided = self._decided or error
 
     def fail(self, error: IpyboxError) -> None:
-        """Ends it with an error of the connection or the kernel."""
+        """Finish the execution with an error of the connection or the kernel."""
         self._settle(error)
         self._notify()
 
     def _settle(self, failure: IpyboxError | None) -> None:
         if self.done:
             return
-        # An error of the connection goes to each execution; each has its own output.
-        self._failure = self._verdict or copy.copy(failure)
+        if self._decided is not None:
+            self._failure = self._decided
+        elif failure is not None:
+            # An error of the connection fails several executions; each adds its own output.
+            self._failure = copy_error(failure)
         self._begun.set()
         self._done.set()
 
@@ -206,7 +235,7 @@ class Execution:
             if not future.done():
                 future.set_result(None)
 
-    async def _news(self) -> None:
+    async def _next_message(self) -> None:
         future = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         try:
@@ -215,7 +244,7 @@ class Execution:
             self._waiting.discard(future)
 
     async def _time_out(self, seconds: float | None) -> None:
-        """Stops the code. From here on, the time-out is how this execution ended."""
+        """Stop the code. From here on, the timeout is the outcome of the execution."""
         if self.done:
             return
         error = ExecutionTimeoutError(f"The execution timed out after {seconds} s.")
@@ -232,7 +261,7 @@ class Execution:
             return result
         if isinstance(self._failure, OutputSoFar):
             self._failure.result = result
-        raise self._failure
+        raise copy_error(self._failure)  # each caller gets a traceback of its own
 
     async def _finish(self) -> ExecutionResult:
         if self._spill is not None:
@@ -245,6 +274,6 @@ class Execution:
     async def _build(self, output: OutputCollector) -> ExecutionResult:
         path = self._spill.path if self._spill and output is self._state.output else None
         if output.bundles:
-            # Images are decoded, and handlers are anybody's code.
+            # Decoding images takes long, and output handlers are code of plugins.
             return await asyncio.to_thread(build_result, output, self._handlers, path)
         return build_result(output, self._handlers, path)

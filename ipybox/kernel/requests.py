@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from ipybox.errors import ConnectFailedError, IpyboxError, PluginError
-from ipybox.kernel.channel import KernelChannel
+from ipybox.errors import ConnectFailedError, IpyboxError, PluginError, copy_error
+from ipybox.kernel.channel import KernelChannel, Subscriber
 from ipybox.kernel.messages import (
     CompleteReplyContent,
     ExecuteReplyContent,
@@ -14,13 +14,20 @@ from ipybox.kernel.messages import (
     content_of,
 )
 
-PROBE_SECONDS = 60.0
-STARTUP_SECONDS = 60.0
-PROBE_AGAIN_SECONDS = 0.01  # at first; each time it waits twice as long
+PROBE_TIMEOUT = 60.0
+"""Seconds in which a new kernel has to answer."""
+STARTUP_TIMEOUT = 60.0
+"""Seconds in which the start-up code of a plugin has to finish."""
+FIRST_PROBE_INTERVAL = 0.01
+"""Seconds before a probe is repeated for the first time; doubles each time."""
 
 
-class Reply:
-    """Waits for the reply to one request, and for ``idle`` where that is asked for."""
+class Reply(Subscriber):
+    """Waits for the reply to one request.
+
+    Args:
+        idle: Whether to wait for the kernel's ``idle`` status too.
+    """
 
     def __init__(self, *, idle: bool) -> None:
         self._future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
@@ -38,22 +45,38 @@ class Reply:
 
     def fail(self, error: IpyboxError) -> None:
         if not self._future.done():
-            self._future.set_exception(error)
+            self._future.set_exception(copy_error(error))
 
-    async def wait(self, seconds: float) -> Message:
-        async with asyncio.timeout(seconds):
+    async def wait(self, timeout: float) -> Message:
+        """Wait for the reply.
+
+        Args:
+            timeout: In seconds.
+
+        Raises:
+            TimeoutError: If the reply has not arrived in time.
+            IpyboxError: If the channel was closed meanwhile: a copy of the error that closed it.
+        """
+        async with asyncio.timeout(timeout):
             return await self._future
 
 
-async def probe(channel: KernelChannel, seconds: float = PROBE_SECONDS) -> None:
-    """Returns when the kernel answers on shell *and* iopub: nothing is lost from then on.
+async def probe(channel: KernelChannel, timeout: float = PROBE_TIMEOUT) -> None:
+    """Wait until the kernel answers on both shell and iopub. From then on, nothing is lost.
 
-    On a stock gateway a subscription to iopub takes effect at a time that nobody is
-    told, so the question is asked again until it is answered on both.
-    Raises ConnectFailedError.
+    On a stock gateway, a subscription to iopub takes effect at a time that the gateway does not
+    report, so the question is repeated until it has been answered on both channels.
+
+    Args:
+        channel: The channel to the kernel.
+        timeout: In seconds.
+
+    Raises:
+        ConnectFailedError: If the kernel does not answer in time.
+        IpyboxError: If the channel is closed: the error that closed it.
     """
-    deadline = asyncio.get_running_loop().time() + seconds
-    patience = seconds if channel.delivers_all else PROBE_AGAIN_SECONDS
+    deadline = asyncio.get_running_loop().time() + timeout
+    patience = timeout if channel.delivers_all else FIRST_PROBE_INTERVAL
     while (left := deadline - asyncio.get_running_loop().time()) > 0:
         reply = Reply(idle=True)
         msg_id = await channel.request("shell", "kernel_info_request", {}, reply)
@@ -64,13 +87,22 @@ async def probe(channel: KernelChannel, seconds: float = PROBE_SECONDS) -> None:
             patience *= 2
         finally:
             channel.release(msg_id)
-    raise ConnectFailedError(f"The kernel did not answer within {seconds:.0f} s.")
+    raise ConnectFailedError(f"The kernel did not answer within {timeout:.0f} s.")
 
 
 async def run_startup(channel: KernelChannel, plugin: str, code: str) -> None:
-    """Runs a plugin's code in a new kernel; no name of it is left in the user's namespace.
+    """Run the start-up code of a plugin in a new kernel.
 
-    Raises PluginError where it fails, or is not done within STARTUP_SECONDS.
+    The code leaves no names in the user's namespace.
+
+    Args:
+        channel: The channel to the kernel.
+        plugin: The name of the plugin, for error messages.
+        code: The code to run.
+
+    Raises:
+        PluginError: If the code raises, or does not finish within STARTUP_TIMEOUT.
+        IpyboxError: If the channel is closed: the error that closed it.
     """
     reply = Reply(idle=True)
     own_names = {"__name__": "ipybox_startup"}
@@ -84,10 +116,10 @@ async def run_startup(channel: KernelChannel, plugin: str, code: str) -> None:
     }
     msg_id = await channel.request("shell", "execute_request", content, reply)
     try:
-        message = await reply.wait(STARTUP_SECONDS)
+        message = await reply.wait(STARTUP_TIMEOUT)
     except TimeoutError as error:
         raise PluginError(
-            f"The start-up code of plugin {plugin!r} was not done within {STARTUP_SECONDS:.0f} s."
+            f"The start-up code of plugin {plugin!r} did not finish within {STARTUP_TIMEOUT:.0f} s."
         ) from error
     finally:
         channel.release(msg_id)
@@ -99,13 +131,25 @@ async def run_startup(channel: KernelChannel, plugin: str, code: str) -> None:
 
 
 async def complete(
-    channel: KernelChannel, code: str, cursor: int, seconds: float
+    channel: KernelChannel, code: str, cursor: int, timeout: float
 ) -> CompleteReplyContent:
-    """What may stand at ``cursor`` (in characters). Raises TimeoutError for a busy kernel."""
+    """Ask the kernel for completions (Jupyter messaging 5.4, complete_request).
+
+    Args:
+        channel: The channel to the kernel.
+        code: The code to complete.
+        cursor: The position in ``code``, in characters.
+        timeout: In seconds.
+
+    Raises:
+        TimeoutError: If the kernel does not reply in time, because it is busy.
+        ProtocolError: If the reply is malformed.
+        IpyboxError: If the channel is closed: the error that closed it.
+    """
     reply = Reply(idle=False)
     content = {"code": code, "cursor_pos": cursor}
     msg_id = await channel.request("shell", "complete_request", content, reply)
     try:
-        return content_of(await reply.wait(seconds), CompleteReplyContent)
+        return content_of(await reply.wait(timeout), CompleteReplyContent)
     finally:
         channel.release(msg_id)

@@ -1,17 +1,16 @@
-"""A kernel of one's own: started, connected, fed with one execution after the other."""
+"""A session with one kernel: it is started, connected, and runs one execution after the other."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
-import inspect
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from ipybox._async import shielded
 from ipybox.errors import (
+    ConnectionLostError,
     ExecutionFailedError,
     InputFailedError,
     IpyboxError,
@@ -20,107 +19,102 @@ from ipybox.errors import (
 )
 from ipybox.events import Event
 from ipybox.gateway.rest import Gateway
+from ipybox.gateway.started import StartedContainer
 from ipybox.kernel.channel import KernelChannel
-from ipybox.kernel.messages import InputRequestContent
+from ipybox.kernel.execution import Execution
+from ipybox.kernel.frames import ConnectOptions
 from ipybox.kernel.requests import probe, run_startup
-from ipybox.kernel.sinks import LateSink, Sink
+from ipybox.kernel.stdin import InputResponder
+from ipybox.kernel.timeouts import Timeouts
 
-Tell = Callable[[Event], None]
-InputCallback = Callable[[str, bool], str | Awaitable[str]]
-"""Gets the prompt, and whether it is for a password; returns the line. One that is no
-coroutine function runs in a thread."""
+StopOutcome = Literal["preserved", "stuck", "lost"]
 
-BEGIN_SECONDS = 1.0
-PATIENT_BEGIN_SECONDS = 10.0
-"""Where the interrupt is the caller's, and sent once."""
-UNDO_SECONDS = 30.0
-"""How long a cancelled start waits for the gateway's answer, to delete the kernel."""
+BEGIN_TIMEOUT = 1.0
+"""Seconds to wait for code to begin before it is interrupted."""
+USER_BEGIN_TIMEOUT = 10.0
+"""The same for an interrupt that the user asked for, which is sent only once."""
+INTERRUPTS = 2
+"""One may arrive between two steps of the kernel, or be caught by the code."""
+MIN_GATEWAY_TIMEOUT = 2.0
+"""Seconds in which the gateway must answer an interrupt, however short ``timeouts.interrupt`` is:
+a busy gateway must not be taken for one that does not answer."""
 
 log = logging.getLogger(__name__)
 
 
-class Runnable(Sink, LateSink, Protocol):
-    """What the queue runs: an execution."""
-
-    code: str
-    stdin: InputCallback | None
-    questions: asyncio.Queue[InputRequestContent]
-    requests: list[str]
-
-    @property
-    def done(self) -> bool: ...
-
-    @property
-    def failure(self) -> IpyboxError | None: ...
-
-    def decide(self, error: IpyboxError) -> None: ...
-
-    async def wait(self) -> None: ...
-
-    async def wait_begun(self) -> None: ...
-
-
 class KernelSession:
-    """From a kernel's start to its end.
+    """A connection to one kernel, and the queue of what runs in it.
 
-    Executions wait here, not in the kernel, so that one that is given up before
-    its turn never runs, and an interrupt meets the one that it is meant for.
+    Executions wait in this queue, not in the kernel. So an execution that is given up before its
+    turn never runs, and an interrupt reaches the execution that it is meant for.
     """
 
-    def __init__(self, gateway: Gateway, kernel_id: str, tell: Tell, *, keep: bool = False) -> None:
+    def __init__(
+        self, gateway: Gateway, kernel_id: str, emit: Callable[[Event], None], *, keep: bool
+    ) -> None:
         self.kernel_id = kernel_id
         self._gateway = gateway
-        self._tell = tell
-        self._deleted = False
+        self._emit = emit
         self._keep = keep
+        self._deleted = False
         self._channel: KernelChannel | None = None
-        self._queue: asyncio.Queue[Runnable] = asyncio.Queue()
-        self._running: Runnable | None = None
-        self.interrupting = asyncio.Lock()
-        """Held by who interrupts: the next execution does not start meanwhile."""
+        self._queue: asyncio.Queue[Execution] = asyncio.Queue()
+        self._running: Execution | None = None
+        # Held while an interrupt is under way: the next execution does not start meanwhile.
+        self._interrupting = asyncio.Lock()
         self._worker: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
         cls,
         gateway: Gateway,
+        options: ConnectOptions,
         *,
-        heartbeat_interval: float,
-        reconnect_grace: float,
-        max_message: int,
+        container: StartedContainer | None,
         startup: Sequence[tuple[str, str]],
-        tell: Tell,
+        emit: Callable[[Event], None],
         kernel_id: str | None = None,
         keep: bool = False,
     ) -> KernelSession:
-        """Starts a kernel and returns when it answers. Leaves none behind when it fails.
+        """Start a kernel, and return once it answers. If that fails, the kernel is deleted.
 
-        ``kernel_id``: of one that runs already, to be used instead; ``keep``: it lives on
-        when the session is closed. ``startup``: code that runs in it before all else, with
-        the names of the plugins that it is from. Raises PluginError where such code fails.
+        Args:
+            gateway: The gateway to start the kernel in.
+            options: How to connect.
+            container: The container of the gateway, if this process started it.
+            startup: Plugin names, each with the code that it runs in a new kernel.
+            emit: Is called with each event.
+            kernel_id: The id of a running kernel to use instead of a new one. It is kept if
+                connecting fails, and no start-up code runs in it.
+            keep: Whether the kernel is kept when the session is closed.
+
+        Raises:
+            AuthenticationError: If the gateway refuses the token.
+            ConnectFailedError: If no gateway answers, or the kernel does not.
+            GatewayError: If the gateway refuses a request, or is not a gateway.
+            KernelDiedError: If the kernel dies before it answers.
+            ConnectionLostError: If the connection breaks and can't be resumed.
+            ContainerLostError: If the container exits.
+            ProtocolError: If the gateway violates the protocol.
+            PluginError: If start-up code fails.
         """
         if kernel_id is not None:
-            session = cls(gateway, kernel_id, tell, keep=True)
+            session = cls(gateway, kernel_id, emit, keep=True)
         else:
-            starting = asyncio.ensure_future(gateway.start_kernel())
-            try:
-                # Not cancelled on its way: its kernel would run on, known to nobody.
-                session = cls(gateway, await asyncio.shield(starting), tell)
-            except asyncio.CancelledError:
-                await shielded(_undo_start(gateway, starting))
-                raise
+            session = cls(gateway, await gateway.start_kernel(), emit, keep=False)
         try:
-            session._channel = await KernelChannel.open(
+            channel = KernelChannel(
                 gateway,
                 session.kernel_id,
-                heartbeat_interval=heartbeat_interval,
-                reconnect_grace=reconnect_grace,
-                max_message=max_message,
-                on_death=session._ended,
+                options,
+                container=container,
+                on_close=session._fail_all,
             )
-            await probe(session._channel)
+            await channel.connect()
+            session._channel = channel
+            await probe(channel)
             for plugin, code in startup if kernel_id is None else ():
-                await run_startup(session._channel, plugin, code)
+                await run_startup(channel, plugin, code)
         except BaseException:
             await shielded(session.aclose())
             raise
@@ -130,61 +124,89 @@ class KernelSession:
 
     @property
     def channel(self) -> KernelChannel:
-        """The open channel. Raises what ended it."""
+        """The channel to the kernel; it may be closed.
+
+        Raises:
+            NotConnectedError: If the session was not opened.
+        """
         if self._channel is None:
-            raise NotConnectedError("The kernel is not connected.")
-        if self._channel.ended is not None:
-            raise copy.copy(self._channel.ended)
+            raise NotConnectedError("The kernel is not connected. Call connect().")
         return self._channel
 
     @property
-    def address(self) -> str:
-        """Of the gateway."""
-        return self._gateway.address
-
-    @property
     def connected(self) -> bool:
-        return self._channel is not None and self._channel.ended is None
+        """Whether the channel is open."""
+        return self._channel is not None and self._channel.closed_by is None
 
-    def submit(self, execution: Runnable) -> None:
-        """Puts it behind those that wait. Raises what ended the channel, if it has ended."""
-        _ = self.channel
+    def submit(self, execution: Execution) -> None:
+        """Queue an execution.
+
+        Raises:
+            IpyboxError: If the channel is closed: a copy of the error that closed it.
+        """
+        self.channel.check_open()
         self._queue.put_nowait(execution)
 
-    def is_running(self, execution: Runnable) -> bool:
+    def is_running(self, execution: Execution) -> bool:
+        """Whether it is this execution's turn."""
         return self._running is execution
 
     async def interrupt(self) -> None:
-        """Interrupts what runs."""
+        """Interrupt the running execution. Without one, the kernel is interrupted all the same.
+
+        Raises:
+            TransportError: If the gateway does not answer, or refuses.
+        """
         running = self._running
         if running is not None:
-            await _until_begun(running, PATIENT_BEGIN_SECONDS)
-        async with self.interrupting:
-            await self.interrupt_only(running)
+            await _wait_begun(running, USER_BEGIN_TIMEOUT)
+        async with self._interrupting:
+            await self._send_interrupt(running)
 
-    async def interrupt_only(self, execution: Runnable | None) -> None:
-        """Interrupts this execution, if it runs. Whoever calls it holds ``interrupting``."""
-        if execution is not None:
-            if self._running is not execution or execution.done:
-                return
-            await _until_begun(execution, BEGIN_SECONDS)
-        await self._gateway.interrupt_kernel(self.kernel_id)
+    async def stop(self, execution: Execution, timeouts: Timeouts) -> StopOutcome:
+        """Interrupt an execution, then check that the kernel still answers.
 
-    async def verify(self, seconds: float) -> bool:
-        """Whether the kernel answers, within so many seconds."""
-        try:
-            await probe(self.channel, seconds)
-        except IpyboxError:
-            return False
-        return True
+        Args:
+            execution: The execution to stop.
+            timeouts: How long the code may take to stop, and the kernel to answer.
+
+        Returns:
+            "preserved" if the kernel answers, so its variables are intact; "stuck" if the kernel
+            has to be replaced; "lost" if the kernel is gone, or the gateway does not answer. In
+            the last case the session is closed.
+        """
+        async with self._interrupting:  # until it is known whether the kernel answers
+            for _ in range(INTERRUPTS):
+                try:
+                    async with asyncio.timeout(max(timeouts.interrupt, MIN_GATEWAY_TIMEOUT)):
+                        await self._send_interrupt(execution)
+                except (TimeoutError, TransportError) as error:
+                    # A gateway that does not accept an interrupt would not start a kernel either.
+                    silent = ConnectionLostError(
+                        f"The gateway at {self._gateway.address} did not accept an interrupt: "
+                        f"{type(error).__name__} {error}".rstrip()
+                    )
+                    silent.__cause__ = error
+                    await shielded(self.aclose(silent, delete=False))
+                    return "lost"
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(timeouts.interrupt / INTERRUPTS):
+                        await execution.wait()
+                    # The wait also returns when the connection breaks.
+                    if self.connected and await self._answers(timeouts.probe):
+                        return "preserved"
+                    break
+            return "stuck" if self.connected else "lost"
 
     async def aclose(
         self, reason: IpyboxError | None = None, *, delete: bool | None = None
     ) -> None:
-        """Ends the connection and the kernel; what runs or waits fails with ``reason``.
+        """Close the connection and delete the kernel. A gateway that is gone is not an error.
 
-        Raises nothing for a gateway that has gone. ``delete``: whether the gateway is
-        asked to end the kernel; None: unless it is to be kept.
+        Args:
+            reason: The error of executions that run or wait; NotConnectedError by default.
+            delete: Whether to ask the gateway to delete the kernel. By default it is deleted,
+                unless it is to be kept.
         """
         delete = not self._keep if delete is None else delete
         reason = reason or NotConnectedError("The client was disconnected.")
@@ -196,7 +218,7 @@ class KernelSession:
             running.fail(reason)
         if self._channel is not None:
             await self._channel.aclose(reason)
-        self._ended(reason)
+        self._fail_all(reason)
         if not delete or self._deleted:
             return
         self._deleted = True
@@ -205,8 +227,24 @@ class KernelSession:
         except TransportError as error:
             log.debug("kernel %s was not deleted: %s", self.kernel_id, error)
 
-    def _ended(self, error: IpyboxError) -> None:
-        """Nothing runs here any more: neither what runs nor what waits."""
+    async def _send_interrupt(self, execution: Execution | None) -> None:
+        """Interrupt the kernel, unless ``execution`` has finished. The caller holds the lock."""
+        if execution is not None:
+            if self._running is not execution or execution.done:
+                return
+            await _wait_begun(execution, BEGIN_TIMEOUT)
+        await self._gateway.interrupt_kernel(self.kernel_id)
+
+    async def _answers(self, timeout: float) -> bool:
+        """Return whether the kernel answers within ``timeout`` seconds."""
+        try:
+            await probe(self.channel, timeout)
+        except IpyboxError:
+            return False
+        return True
+
+    def _fail_all(self, error: IpyboxError) -> None:
+        """Fail the running execution, and all that wait."""
         if self._running is not None:
             self._running.fail(error)
         while not self._queue.empty():
@@ -222,100 +260,67 @@ class KernelSession:
                 await self._run(execution)
             except IpyboxError as error:
                 execution.fail(error)
-            except Exception as error:  # a fault of ours: it must not stop those behind it
+            except Exception as error:  # a bug in this library must not stop the executions behind
                 log.exception("an execution could not be run")
-                failed = ExecutionFailedError(f"It could not be run: {type(error).__name__}")
+                failed = ExecutionFailedError(
+                    f"The execution could not be run: {type(error).__name__}: {error}"
+                )
                 failed.__cause__ = error
                 execution.fail(failed)
             finally:
                 self._running = None
 
-    async def _run(self, execution: Runnable) -> None:
-        self._tell(Event(name="execution.started", subject=self.kernel_id))
-        msg_id = await self.channel.request(
+    async def _run(self, execution: Execution) -> None:
+        self._emit(Event(name="execution.started", subject=self.kernel_id))
+        channel = self.channel
+        msg_id = await channel.request(
             "shell", "execute_request", _execute_request(execution), execution
         )
         answering = None
-        if execution.stdin is not None:
+        if execution.input is not None:
             answering = asyncio.create_task(
-                self._answer(execution, execution.stdin), name="ipybox input"
+                self._answer(execution, execution.input, channel), name="ipybox input"
             )
         try:
             await execution.wait()
-            async with self.interrupting:
-                pass  # an interrupt that is on its way belongs to this execution
+            async with self._interrupting:
+                pass  # an interrupt that is under way is meant for this execution
         finally:
             if answering is not None:
                 answering.cancel()
-            if self._channel is not None:
-                self._channel.release(msg_id, late=execution)
-                for answer_id in execution.requests:
-                    self._channel.release(answer_id)
+            channel.release(msg_id, late=execution)
+            for answer_id in execution.input.request_ids if execution.input else ():
+                channel.release(answer_id)
             error = type(execution.failure).__name__ if execution.failure else None
             ended = Event(name="execution.ended", subject=self.kernel_id, data={"error": error})
-            self._tell(ended)
+            self._emit(ended)
 
-    async def _answer(self, execution: Runnable, callback: InputCallback) -> None:
-        """Answers what the code asks for. Where the callback fails, the code is interrupted."""
-        while True:
-            question = await execution.questions.get()
-            try:
-                line = await _ask(callback, question)
-            # The callback is anybody's code.
-            except Exception as error:
-                failed = InputFailedError(
-                    f"The code asked for input, and stdin= raised {type(error).__name__}: {error}"
-                )
-                failed.__cause__ = error
-                execution.decide(failed)
-                async with self.interrupting:
-                    await self.interrupt_only(execution)
-                return
-            with contextlib.suppress(IpyboxError):  # the execution is told by the channel
-                # Kept until the execution ends: a connection may break under it.
-                execution.requests.append(
-                    await self.channel.request("stdin", "input_reply", {"value": line}, execution)
-                )
+    async def _answer(
+        self, execution: Execution, responder: InputResponder, channel: KernelChannel
+    ) -> None:
+        """Answer what the code asks for. If the callback fails, the code is interrupted."""
+        try:
+            await responder.answer_all(channel, execution)
+        except InputFailedError as error:
+            execution.decide(error)
+            async with self._interrupting:
+                await self._send_interrupt(execution)
 
 
-async def _ask(callback: InputCallback, question: InputRequestContent) -> str:
-    if inspect.iscoroutinefunction(callback):
-        line = await callback(question.prompt, question.password)
-    else:
-        line = await asyncio.to_thread(callback, question.prompt, question.password)
-        if inspect.isawaitable(line):
-            line = await line
-    if not isinstance(line, str):
-        raise TypeError(f"it returned a {type(line).__name__}; a str is needed")
-    return str.__str__(line)
-
-
-async def _undo_start(gateway: Gateway, starting: asyncio.Future[str]) -> None:
-    """Deletes the kernel that a start may still bring."""
-    await asyncio.wait([starting], timeout=UNDO_SECONDS)
-    if not starting.done():
-        starting.cancel()
-        await asyncio.wait([starting])
-        return
-    try:
-        await gateway.delete_kernel(starting.result())
-    except TransportError as error:
-        log.debug("no kernel to delete: %s", error)
-
-
-async def _until_begun(execution: Runnable, seconds: float) -> None:
-    """A kernel that has not begun yet ignores an interrupt."""
+async def _wait_begun(execution: Execution, timeout: float) -> None:
+    """Wait for the code to begin: until then, the kernel ignores an interrupt."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(timeout):
             await execution.wait_begun()
 
 
-def _execute_request(execution: Runnable) -> dict[str, Any]:
+def _execute_request(execution: Execution) -> dict[str, Any]:
+    """Return the content of an execute_request (Jupyter messaging 5.4)."""
     return {
         "code": execution.code,
         "silent": False,
         "store_history": True,
         "user_expressions": {},
-        "allow_stdin": execution.stdin is not None,
+        "allow_stdin": execution.input is not None,
         "stop_on_error": False,
     }

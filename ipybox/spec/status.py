@@ -1,11 +1,12 @@
-"""What backends report about an engine and its containers."""
+"""What backends report about an engine and its containers, and gateways about kernels."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, NewType, TypeAlias, get_args
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, Literal, NewType, TypeAlias, get_args
 
 Isolation = Literal["none", "container", "virtual-machine"]
 Enforcement = Literal["enforced", "best effort", "none"]
@@ -235,3 +236,94 @@ class ContainerInfo:
     created: float
     labels: Mapping[str, str] = field(default_factory=dict, repr=False)
     abandoned: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelStatus:
+    """One kernel, as its gateway reports it.
+
+    ``status["key"]`` with a key of the gateway's JSON works too, with a DeprecationWarning.
+
+    Attributes:
+        id: The id of the kernel (a UUID).
+        state: "starting", "idle", "busy" or "dead"; other gateways may report other states.
+        pid: The process id in the container; None if the process has exited.
+        memory_bytes: The resident memory of the process; None where it is unknown.
+        last_activity: When the kernel last sent a message; None where it is unknown.
+        exit_code: The exit code of a dead kernel, negative for a signal; None if there is none.
+        out_of_memory: Whether the kernel was killed because memory ran out.
+        forked: Whether the fork server started the kernel; None where it is unknown.
+    """
+
+    id: str
+    state: str
+    pid: int | None = None
+    memory_bytes: int | None = None
+    last_activity: datetime | None = None
+    exit_code: int | None = None
+    out_of_memory: bool = False
+    forked: bool | None = None
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a value by its key in the gateway's JSON. Deprecated."""
+        name = {"memory": "memory_bytes"}.get(key, key)
+        value = _deprecated_item(self, key, name)
+        return value.isoformat() if isinstance(value, datetime) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayStatus:
+    """The status of a gateway's runtime and of all its kernels.
+
+    ``status["key"]`` with a key of the gateway's JSON works too, with a DeprecationWarning.
+
+    Attributes:
+        runtime_version: The version of the runtime in the container.
+        protocol: The number of the protocol between client and runtime.
+        fork_server: Whether new kernels are started by a fork server.
+        fork_server_ready: Whether the fork server is ready to start kernels.
+        lease_seconds: Seconds until the container's lease expires; None without a lease.
+        kernels: All kernels of the gateway, those of other clients included.
+    """
+
+    runtime_version: str
+    protocol: int
+    fork_server: bool = False
+    fork_server_ready: bool = False
+    lease_seconds: float | None = None
+    kernels: tuple[KernelStatus, ...] = ()
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a value by its key in the gateway's JSON. Deprecated."""
+        name = {"runtime": "runtime_version", "lease": "lease_seconds"}.get(key, key)
+        value = _deprecated_item(self, key, name)
+        return list(value) if key == "kernels" else value
+
+
+def _deprecated_item(status: GatewayStatus | KernelStatus, key: str, name: str) -> Any:
+    if name not in (item.name for item in fields(status)):
+        raise KeyError(key)
+    warnings.warn(
+        f'{type(status).__name__}["{key}"] is deprecated; use the attribute {name}.',
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return getattr(status, name)
+
+
+@dataclass(frozen=True)
+class Completions:
+    """What may stand at a position in code. Can be unpacked: ``matches, start, end = ...``.
+
+    Attributes:
+        matches: The texts that may be inserted; empty if there are none, or the kernel is busy.
+        start: Where the replaced text starts, in characters from the start of the code.
+        end: Where the replaced text ends.
+    """
+
+    matches: tuple[str, ...]
+    start: int
+    end: int
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((list(self.matches), self.start, self.end))

@@ -1,4 +1,4 @@
-"""The local backend, checked against the contract of all backends."""
+"""The local backend, held to the contract."""
 
 import tempfile
 from pathlib import Path
@@ -20,5 +20,5 @@ class TestLocalBackend(BackendConformance):
 
     @classmethod
     async def existing(cls) -> list[str]:
-        """Return the names of all temporary folders: each container's folder has its name."""
+        """Each has a folder of its name."""
         return [path.name for path in Path(tempfile.gettempdir()).iterdir()]

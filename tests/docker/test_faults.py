@@ -26,7 +26,7 @@ from ipybox import (
 )
 from ipybox.authoring import Availability, ContainerSpec
 from ipybox.engine import Placement
-from ipybox.testing import Tries
+from ipybox.testing import FaultTrials
 
 ROOT = Path(__file__).parents[2]
 ENGINE_PID = Path("/run/ipybox-engines/dockerd.pid")
@@ -108,7 +108,7 @@ def test_too_little_memory_is_refused() -> None:
 
 @pytest.mark.timeout(180)
 async def test_an_engine_restart_during_an_execution_loses_the_container(
-    docker: str, faults: Tries
+    docker: str, faults: FaultTrials
 ) -> None:
     if not ENGINE_PID.exists() or os.getuid() != 0:
         pytest.skip("only an engine that was started for the tests may be restarted")

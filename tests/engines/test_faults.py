@@ -25,7 +25,7 @@ from ipybox import (
 )
 from ipybox.engine.output import ContainerOutput
 from ipybox.errors import EngineTimeoutError
-from ipybox.testing import Tries
+from ipybox.testing import FaultTrials
 from tests.engine_proxy import EngineProxy
 from tests.engines.engine_cli import EngineCli
 
@@ -46,7 +46,7 @@ async def test_an_engine_that_stops_answering_raises_and_leaves_nothing(
     proxy: EngineProxy,
     call: str,
     monkeypatch: pytest.MonkeyPatch,
-    faults: Tries,
+    faults: FaultTrials,
 ) -> None:
     docker, podman = (docker_engine, docker_images, docker_streams), (podman_engine, podman_images)
     for module in (*docker, *podman, podman_connection):
@@ -84,7 +84,7 @@ async def test_a_full_disk_raises_with_advice(engine: EngineCli, proxy: EnginePr
 
 
 async def test_a_container_that_dies_while_it_starts_raises_with_its_log(
-    engine: EngineCli, faults: Tries
+    engine: EngineCli, faults: FaultTrials
 ) -> None:
     for _ in range(3):
         # The runtime cannot import what it needs, and logs that.
@@ -96,7 +96,7 @@ async def test_a_container_that_dies_while_it_starts_raises_with_its_log(
 @pytest.mark.blocks
 @pytest.mark.parametrize("its_output", ["read", "not read yet"])
 async def test_a_container_that_dies_before_it_reads_raises_with_its_log(
-    engine: EngineCli, monkeypatch: pytest.MonkeyPatch, faults: Tries, its_output: str
+    engine: EngineCli, monkeypatch: pytest.MonkeyPatch, faults: FaultTrials, its_output: str
 ) -> None:
     write = ContainerOutput.write
 
@@ -115,7 +115,7 @@ async def test_a_container_that_dies_before_it_reads_raises_with_its_log(
 
 
 async def test_a_container_removed_by_another_program_is_lost(
-    engine: EngineCli, faults: Tries
+    engine: EngineCli, faults: FaultTrials
 ) -> None:
     for _ in range(3):
         async with ExecutionContainer() as container:

@@ -20,11 +20,12 @@ from ipybox import (
     ExecutionInterruptedError,
     ExecutionTimeoutError,
     OutputLimits,
+    Timeouts,
 )
 from ipybox.errors import GatewayError
 from ipybox.gateway.rest import Gateway
 from ipybox.gateway.started import find_container, forget, remember
-from ipybox.testing import CuttingProxy, Tries
+from ipybox.testing import CuttingProxy, FaultTrials
 from ipybox.testing.cutting_proxy import Direction
 
 LINES = 400
@@ -47,7 +48,9 @@ async def proxy(container: ExecutionContainer) -> AsyncIterator[CuttingProxy]:
 
 async def one_run(container: ExecutionContainer, proxy: CuttingProxy) -> None:
     """Connects and executes; raises unless each line came once and the code ran once."""
-    client = ExecutionClient(proxy.port, token=container.endpoint.token, reconnect_grace=20)
+    client = ExecutionClient(
+        proxy.port, token=container.endpoint.token, timeouts=Timeouts(reconnect=20)
+    )
     await client.connect(retry_interval=0.02)
     try:
         await client.execute("count = 0")
@@ -64,7 +67,7 @@ async def one_run(container: ExecutionContainer, proxy: CuttingProxy) -> None:
 async def test_a_cut_at_each_offset(
     container: ExecutionContainer,
     proxy: CuttingProxy,
-    faults: Tries,
+    faults: FaultTrials,
     direction: Direction,
     tries: int,
 ) -> None:
@@ -76,33 +79,33 @@ async def test_a_cut_at_each_offset(
     last = min(sizes)
     for number in range(tries):
         proxy.cut_at(direction, 1 + number * last // tries)
-        await faults.well(one_run(container, proxy))
+        await faults.run(one_run(container, proxy))
     assert proxy.cuts > tries * 0.7  # the last ones may lie behind a shorter conversation
 
 
 async def test_cuts_again_and_again(
-    container: ExecutionContainer, proxy: CuttingProxy, faults: Tries
+    container: ExecutionContainer, proxy: CuttingProxy, faults: FaultTrials
 ) -> None:
     """While much is on its way, so that all buffers are full."""
     async with ExecutionClient(
-        proxy.port, token=container.endpoint.token, reconnect_grace=20
+        proxy.port, token=container.endpoint.token, timeouts=Timeouts(reconnect=20)
     ) as client:
         for _ in range(3):
             execution = await client.submit("for i in range(300_000): print(i)")
             for _ in range(5):
                 await asyncio.sleep(0.1)
                 proxy.cut_now()
-            await faults.well(execution.result())
+            await faults.run(execution.result())
             result = await execution.result()
             assert [int(line) for line in result.stdout.split()] == list(range(300_000))
 
 
 async def test_a_short_absence(
-    container: ExecutionContainer, proxy: CuttingProxy, faults: Tries
+    container: ExecutionContainer, proxy: CuttingProxy, faults: FaultTrials
 ) -> None:
     """The code runs on meanwhile, and what it printed is there afterwards."""
     async with ExecutionClient(
-        proxy.port, token=container.endpoint.token, reconnect_grace=10
+        proxy.port, token=container.endpoint.token, timeouts=Timeouts(reconnect=10)
     ) as client:
         code = "import time\nfor i in range(20):\n    print(i); time.sleep(0.1)"
         execution = await client.submit(code)
@@ -111,15 +114,17 @@ async def test_a_short_absence(
         proxy.cut_now()
         await asyncio.sleep(1)
         proxy.refusing = False
-        await faults.well(execution.result())
+        await faults.run(execution.result())
         assert (await execution.result()).stdout.split() == [str(i) for i in range(20)]
 
 
 async def test_an_absence_that_is_too_long(
-    container: ExecutionContainer, proxy: CuttingProxy, faults: Tries
+    container: ExecutionContainer, proxy: CuttingProxy, faults: FaultTrials
 ) -> None:
     for _ in range(3):
-        client = ExecutionClient(proxy.port, token=container.endpoint.token, reconnect_grace=0.5)
+        client = ExecutionClient(
+            proxy.port, token=container.endpoint.token, timeouts=Timeouts(reconnect=0.5)
+        )
         await client.connect()
         execution = await client.submit("import time\nprint('on')\ntime.sleep(60)")
         async for _ in execution.stream():
@@ -128,16 +133,16 @@ async def test_an_absence_that_is_too_long(
         proxy.cut_now()
         error = await faults.expect(ConnectionLostError, execution.result())
         assert error.text == "on"
-        assert "reconnect_grace" in str(error)
+        assert "timeouts.reconnect" in str(error)
         with pytest.raises(ConnectionLostError):
             await client.execute("1")
         proxy.refusing = False
         await client.connect()
-        await faults.well(client.execute("1"))
+        await faults.run(client.execute("1"))
         await client.disconnect()
 
 
-async def test_an_absence_with_much_output(local: str, faults: Tries) -> None:
+async def test_an_absence_with_much_output(local: str, faults: FaultTrials) -> None:
     """The gateway keeps some of it, and the code waits with the rest: nothing is lost, and
     no memory fills up."""
     async with ExecutionContainer(backend="local") as container:
@@ -146,7 +151,7 @@ async def test_an_absence_with_much_output(local: str, faults: Tries) -> None:
             ExecutionClient(
                 proxy.port,
                 token=container.endpoint.token,
-                reconnect_grace=20,
+                timeouts=Timeouts(reconnect=20),
                 limits=OutputLimits(text=256 * 1024 * 1024),
             ) as client,
         ):
@@ -162,7 +167,7 @@ async def test_an_absence_with_much_output(local: str, faults: Tries) -> None:
             grown = gateway.memory_info().rss - before
             assert not execution.done
             proxy.refusing = False
-            await faults.well(execution.wait())
+            await faults.run(execution.wait())
             result = await execution.result()
             assert grown < 64 * 1024 * 1024
             assert len(result.stdout) == 101_000_000 + 4
@@ -170,7 +175,7 @@ async def test_an_absence_with_much_output(local: str, faults: Tries) -> None:
 
 
 async def test_a_client_that_is_forgotten(
-    local: str, faults: Tries, monkeypatch: pytest.MonkeyPatch
+    local: str, faults: FaultTrials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its kernel does not wait for it for ever, and it is told when it comes back."""
 
@@ -182,7 +187,9 @@ async def test_a_client_that_is_forgotten(
     monkeypatch.setattr(local_container, "supervisor_config", impatient)
     async with ExecutionContainer(backend="local") as container:
         async with CuttingProxy(container.port) as proxy:
-            client = ExecutionClient(proxy.port, token=container.endpoint.token, reconnect_grace=20)
+            client = ExecutionClient(
+                proxy.port, token=container.endpoint.token, timeouts=Timeouts(reconnect=20)
+            )
             await client.connect()
             kernel_id = client.kernel_id
             # More than is kept for it: the code would wait for ever.
@@ -198,17 +205,17 @@ async def test_a_client_that_is_forgotten(
             error = await faults.expect(ConnectionLostError, execution.result())
             assert error.text is not None
             await client.connect()
-            await faults.well(client.execute("1"))
+            await faults.run(client.execute("1"))
             await client.disconnect()
 
 
 async def state_of(client: ExecutionClient, kernel_id: str) -> str:
-    rows = (await client.status())["kernels"]
-    return next(str(row["state"]) for row in rows if row["id"] == kernel_id)
+    kernels = (await client.status()).kernels
+    return next(kernel.state for kernel in kernels if kernel.id == kernel_id)
 
 
 async def test_a_container_is_given_up_where_nothing_else_helps(
-    local: str, faults: Tries, monkeypatch: pytest.MonkeyPatch
+    local: str, faults: FaultTrials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No new kernel comes for one that is stuck: then the container goes, if it is one."""
 
@@ -221,7 +228,7 @@ async def test_a_container_is_given_up_where_nothing_else_helps(
         real = dataclasses.replace(started, isolated=True)
         remember(real)
         try:
-            client = ExecutionClient(container.port, interrupt_grace=0.2)
+            client = ExecutionClient(container.port, timeouts=Timeouts(interrupt=0.2))
             await client.connect()
             monkeypatch.setattr(Gateway, "start_kernel", none)
             stuck = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
@@ -257,7 +264,7 @@ async def running(client: ExecutionClient) -> "asyncio.Task[object]":
     return asyncio.ensure_future(execution.result(None))
 
 
-async def test_stopping_the_gateway(local: str, faults: Tries) -> None:
+async def test_stopping_the_gateway(local: str, faults: FaultTrials) -> None:
     async with ExecutionContainer(backend="local") as container:
         for _ in range(5):
             client = ExecutionClient(container.port)
@@ -271,7 +278,7 @@ async def test_stopping_the_gateway(local: str, faults: Tries) -> None:
                 gateway.resume()
             assert error.text == "on"
             await client.connect()
-            await faults.well(client.execute("1"))
+            await faults.run(client.execute("1"))
             await client.disconnect()
 
 
@@ -285,7 +292,7 @@ def kill_supervisor(gateway: psutil.Process) -> None:
 
 @pytest.mark.parametrize("kill", [kill_gateway, kill_supervisor])
 async def test_the_container_ends(
-    local: str, faults: Tries, kill: Callable[[psutil.Process], None]
+    local: str, faults: FaultTrials, kill: Callable[[psutil.Process], None]
 ) -> None:
     for _ in range(3):
         async with ExecutionContainer(backend="local") as container:
@@ -300,7 +307,7 @@ async def test_the_container_ends(
             await client.disconnect()
 
 
-async def test_the_container_is_killed_by_its_owner(backend: str, faults: Tries) -> None:
+async def test_the_container_is_killed_by_its_owner(backend: str, faults: FaultTrials) -> None:
     container = ExecutionContainer(backend=backend)
     await container.run()
     client = ExecutionClient(container.port)
@@ -311,7 +318,7 @@ async def test_the_container_is_killed_by_its_owner(backend: str, faults: Tries)
     await client.disconnect()
 
 
-async def test_killing_the_fork_server(local: str, faults: Tries) -> None:
+async def test_killing_the_fork_server(local: str, faults: FaultTrials) -> None:
     """Its kernels live on, their end is told, and new ones start the ordinary way."""
     for _ in range(3):
         async with (
@@ -319,18 +326,19 @@ async def test_killing_the_fork_server(local: str, faults: Tries) -> None:
             ExecutionClient(container.port) as client,
         ):
             await client.execute("kept = 1")
-            assert (await client.status())["kernels"][0]["forked"]
-            pid = (await client.status())["kernels"][0]["pid"]
+            assert (await client.status()).kernels[0].forked
+            pid = (await client.status()).kernels[0].pid
+            assert pid is not None
             os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)
-            await faults.well(client.execute("print(kept)"))
+            await faults.run(client.execute("print(kept)"))
             async with ExecutionClient(container.port) as second:
-                await faults.well(second.execute("1"))
-                rows = (await second.status())["kernels"]
-                assert [row["forked"] for row in rows if row["id"] == second.kernel_id] == [False]
+                await faults.run(second.execute("1"))
+                kernels = (await second.status()).kernels
+                assert [k.forked for k in kernels if k.id == second.kernel_id] == [False]
             assert any("kernels are spawned without it" in line for line in await container.logs())
             execution = await running(client)
             await client.interrupt()
             await faults.expect(ExecutionInterruptedError, execution)
             os.kill(pid, signal.SIGKILL)
-            while (await client.status())["kernels"][0]["state"] != "dead":
+            while (await client.status()).kernels[0].state != "dead":
                 await asyncio.sleep(0.01)

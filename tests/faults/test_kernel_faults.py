@@ -13,8 +13,9 @@ from ipybox import (
     ExecutionTimeoutError,
     IpyboxError,
     KernelDiedError,
+    Timeouts,
 )
-from ipybox.testing import Tries
+from ipybox.testing import FaultTrials
 
 TRIES = 10
 
@@ -32,7 +33,7 @@ async def works(client: ExecutionClient) -> None:
 
 
 @pytest.mark.parametrize("name", DEATHS)
-async def test_death(client: ExecutionClient, faults: Tries, name: str) -> None:
+async def test_death(client: ExecutionClient, faults: FaultTrials, name: str) -> None:
     code, exit_code = DEATHS[name]
     for _ in range(TRIES):
         # Nothing is flushed, and nothing waits: what was printed arrives all the same.
@@ -58,12 +59,12 @@ CLOSINGS = {
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", CLOSINGS)
-async def test_closing_sockets(client: ExecutionClient, faults: Tries, name: str) -> None:
+async def test_closing_sockets(client: ExecutionClient, faults: FaultTrials, name: str) -> None:
     """The kernel dies of it, or answers no more, or lives on: each is told."""
     for _ in range(3):
         try:
-            await faults.well(client.execute(f"print('on')\n{CLOSINGS[name]}", timeout=3))
-            await faults.well(client.execute("1", timeout=3))
+            await faults.run(client.execute(f"print('on')\n{CLOSINGS[name]}", timeout=3))
+            await faults.run(client.execute("1", timeout=3))
         except (KernelDiedError, ExecutionTimeoutError) as error:
             assert error.text in (None, "on") or "on" in (error.text or "")
         await client.restart()
@@ -82,9 +83,9 @@ STUBBORN = {
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", STUBBORN)
 async def test_code_that_does_not_stop(
-    container: ExecutionContainer, faults: Tries, name: str
+    container: ExecutionContainer, faults: FaultTrials, name: str
 ) -> None:
-    async with ExecutionClient(container.port, interrupt_grace=1) as client:
+    async with ExecutionClient(container.port, timeouts=Timeouts(interrupt=1)) as client:
         for _ in range(3):
             await client.execute("kept = 1")
             execution = await client.submit(f"print('begun')\n{STUBBORN[name]}")
@@ -98,7 +99,7 @@ async def test_code_that_does_not_stop(
 
 
 async def test_an_interrupt_just_before_the_code_waits(
-    client: ExecutionClient, faults: Tries
+    client: ExecutionClient, faults: FaultTrials
 ) -> None:
     """It comes between IPython's own steps, and the code then waits in a system call."""
     await client.execute("""
@@ -111,7 +112,7 @@ async def test_an_interrupt_just_before_the_code_waits(
         await faults.expect(ExecutionInterruptedError, client.execute(code))
 
 
-async def test_interrupts_at_any_time(client: ExecutionClient, faults: Tries) -> None:
+async def test_interrupts_at_any_time(client: ExecutionClient, faults: FaultTrials) -> None:
     """In mid-print, between executions, twice in a row: no line is lost or doubled."""
     for wait in range(TRIES * 6):
         execution = await client.submit("i = 0\nwhile True:\n    print(i); i += 1")
@@ -129,18 +130,18 @@ async def test_interrupts_at_any_time(client: ExecutionClient, faults: Tries) ->
 
 
 async def test_a_kernel_that_removes_its_folder(
-    container: ExecutionContainer, faults: Tries
+    container: ExecutionContainer, faults: FaultTrials
 ) -> None:
     async with ExecutionClient(container.port) as client:
         for _ in range(TRIES):
             gone = "import os, shutil; shutil.rmtree(os.getcwd(), ignore_errors=True)"
-            await faults.well(client.execute(gone))
-            await faults.well(client.execute("1"))
-            await faults.well(client.restart())
+            await faults.run(client.execute(gone))
+            await faults.run(client.execute("1"))
+            await faults.run(client.restart())
             await works(client)
 
 
-async def test_killing_the_parent(backend: str, faults: Tries) -> None:
+async def test_killing_the_parent(backend: str, faults: FaultTrials) -> None:
     """The fork server is a kernel's parent, and then whoever takes its orphans."""
     for _ in range(3):
         async with ExecutionContainer(backend=backend) as container:
@@ -148,19 +149,19 @@ async def test_killing_the_parent(backend: str, faults: Tries) -> None:
                 for _ in range(3):
                     kill = "import os; print(x := 1); os.kill(os.getppid(), 9); print(2)"
                     try:
-                        await faults.well(client.execute(kill, timeout=10))
+                        await faults.run(client.execute(kill, timeout=10))
                         await works(client)
                     except (ContainerLostError, KernelDiedError) as error:
                         assert error.text in (None, "1", "1\n2", "42")
                         if isinstance(error, ContainerLostError):
                             break
                         try:
-                            await faults.well(client.restart())
+                            await faults.run(client.restart())
                         except ContainerLostError:
                             break
 
 
-async def test_time_outs_at_any_time(client: ExecutionClient, faults: Tries) -> None:
+async def test_time_outs_at_any_time(client: ExecutionClient, faults: FaultTrials) -> None:
     """An interrupt between the kernel's own steps, before the code: it waits for the code."""
     await client.execute("kept = 7")
     for step in range(100):
@@ -172,7 +173,7 @@ async def test_time_outs_at_any_time(client: ExecutionClient, faults: Tries) -> 
     assert (await client.execute("print(kept)")).text == "7"
 
 
-async def test_a_process_that_is_left_behind(client: ExecutionClient, faults: Tries) -> None:
+async def test_a_process_that_is_left_behind(client: ExecutionClient, faults: FaultTrials) -> None:
     """It has left the kernel's group, and floods what was the kernel's output."""
     for _ in range(3):
         code = """
@@ -189,10 +190,10 @@ async def test_a_process_that_is_left_behind(client: ExecutionClient, faults: Tr
         await works(client)
         left = next(int(word) for word in (error.text or "").split() if word.isdigit())
         alive = f"import os\nwhile os.path.exists('/proc/{left}'): pass"
-        await faults.well(client.execute(alive, timeout=10))  # nobody reads what it writes
+        await faults.run(client.execute(alive, timeout=10))  # nobody reads what it writes
 
 
-async def test_many_processes(container: ExecutionContainer, faults: Tries) -> None:
+async def test_many_processes(container: ExecutionContainer, faults: FaultTrials) -> None:
     """They are in the kernel's group, and go with it."""
     bomb = """
         import os, time

@@ -11,8 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ipybox import ExecutionClient, ExecutionContainer, ExecutionTimeoutError, KernelDiedError
-from ipybox.testing import Tries
+from ipybox import (
+    ExecutionClient,
+    ExecutionContainer,
+    ExecutionTimeoutError,
+    KernelDiedError,
+    Timeouts,
+)
+from ipybox.testing import FaultTrials
 
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -56,7 +62,7 @@ async def _remove(group: Path) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_out_of_memory(local: str, faults: Tries) -> None:
+async def test_out_of_memory(local: str, faults: FaultTrials) -> None:
     async with ExecutionContainer(backend="local") as container:
         async with limited("memory", "memory limit", 400 * 1024 * 1024):
             async with ExecutionClient(container.port) as client:
@@ -73,13 +79,13 @@ async def test_out_of_memory(local: str, faults: Tries) -> None:
                     error = await faults.expect(KernelDiedError, client.execute(code))
                     assert not error.out_of_memory
                     await client.restart()
-                    await faults.well(client.execute("1"))
+                    await faults.run(client.execute("1"))
 
 
-async def test_a_fork_bomb(local: str, faults: Tries) -> None:
+async def test_a_fork_bomb(local: str, faults: FaultTrials) -> None:
     async with ExecutionContainer(backend="local") as container:
         async with limited("pids", "process limit", 150):
-            async with ExecutionClient(container.port, interrupt_grace=1) as client:
+            async with ExecutionClient(container.port, timeouts=Timeouts(interrupt=1)) as client:
                 for _ in range(3):
                     bomb = """
                         import os
@@ -96,7 +102,7 @@ async def test_a_fork_bomb(local: str, faults: Tries) -> None:
                     assert error.state == "lost"
                     assert error.text is not None
                     assert error.text.startswith("bomb")
-                    await faults.well(client.execute("print('again')"))
+                    await faults.run(client.execute("print('again')"))
         left = [process.pid for process in psutil.Process().children(recursive=True)]
         assert len(left) < 10, left
         assert os.getpid() not in left

@@ -20,7 +20,7 @@ from ipybox_podman.service import private_service
 from ipybox import BackendUnavailableError, ExecutionClient, ExecutionContainer
 from ipybox.authoring import Availability, Capability
 from ipybox.errors import EngineGoneError
-from ipybox.testing import Tries
+from ipybox.testing import FaultTrials
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ async def test_the_private_service_lives_as_long_as_the_backend(no_service: str)
 
 
 async def test_code_runs_on_when_the_service_is_killed(
-    backend: PodmanBackend, faults: Tries
+    backend: PodmanBackend, faults: FaultTrials
 ) -> None:
     """The output of the code arrives, and the container is removed as usual."""
     async with ExecutionContainer(backend=backend) as container:
@@ -78,7 +78,7 @@ async def test_code_runs_on_when_the_service_is_killed(
             first = service_of(backend)
             first.kill()
             first.wait()
-            await faults.well(running)
+            await faults.run(running)
             assert running.result().text == "0\n1\n2\n3"
         assert (await container.exec(["echo", "again"])).stdout == b"again\n"
         assert service_of(backend).pid != first.pid
@@ -87,7 +87,7 @@ async def test_code_runs_on_when_the_service_is_killed(
 
 
 async def test_wait_returns_the_exit_after_the_service_was_killed(
-    backend: PodmanBackend, faults: Tries
+    backend: PodmanBackend, faults: FaultTrials
 ) -> None:
     async with ExecutionContainer(backend=backend) as container:
         first = service_of(backend)
@@ -96,7 +96,7 @@ async def test_wait_returns_the_exit_after_the_service_was_killed(
         await container.exec(["true"])  # starts a new service
         await asyncio.to_thread(subprocess.run, ["podman", "kill", container.id], check=True)
         ended = asyncio.ensure_future(container.wait())
-        await faults.well(ended)
+        await faults.run(ended)
         status = ended.result()
         assert status.code in (-9, None)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from ipybox import ExecutionClient, ExecutionContainer, IpyboxError
-from ipybox.testing import Tries
+from ipybox.testing import FaultTrials
 
 FORGERIES = {
     "a size beyond the packet": "output._messages.send(PACKET_HEAD.pack(3, 0, 0, 10**9) + b'junk')",
@@ -21,7 +21,7 @@ async def works(client: ExecutionClient) -> None:
 
 @pytest.mark.parametrize("name", FORGERIES)
 async def test_forged_output_harms_only_its_own_client(
-    container: ExecutionContainer, faults: Tries, name: str
+    container: ExecutionContainer, faults: FaultTrials, name: str
 ) -> None:
     """The client gets an IpyboxError and can restart; other clients notice nothing."""
     code = (
@@ -33,7 +33,7 @@ async def test_forged_output_harms_only_its_own_client(
         for _ in range(3):
             async with ExecutionClient(container.port) as client:
                 await faults.expect(IpyboxError, client.execute(code, timeout=10))
-                await faults.well(client.restart())
+                await faults.run(client.restart())
                 await works(client)
             await works(other)
 

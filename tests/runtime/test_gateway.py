@@ -18,10 +18,10 @@ MALFORMED: tuple[bytes | str, ...] = (
 
 async def test_malformed_frames_do_not_stop_the_kernel(client: ExecutionClient) -> None:
     """The gateway logs malformed frames, and the kernel answers the next request."""
-    channel = client._connected().channel
+    stream = client._connected().channel._stream
     for frame in MALFORMED:
-        await channel._connection.send(frame)
-    channel._sent += 4  # the gateway counts the binary frames
+        await stream._connection.send(frame)
+    stream._counts.sent += 4  # the gateway counts the binary frames
     assert (await client.execute("1")).text == "1"
 
 
@@ -30,6 +30,6 @@ async def test_versions_must_match(
     container: ExecutionContainer, monkeypatch: pytest.MonkeyPatch, own: str
 ) -> None:
     """The runtime refuses a host of another protocol, and the host's error names both."""
-    monkeypatch.setattr(rest, "OWN", own)
+    monkeypatch.setattr(rest, "OWN_VERSIONS", own)
     with pytest.raises(VersionMismatchError, match=rf"{versions.VERSION}.*'0\.\d\.0'"):
         await ExecutionClient(container.port).connect()

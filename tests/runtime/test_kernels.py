@@ -26,9 +26,9 @@ async def test_fork_server_has_one_thread_and_a_private_socket(local: str) -> No
             (path,) = Path(tempfile.gettempdir(), container.id).glob("tmp/f-*/s")
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
             assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-            rows = (await client.status())["kernels"]
-            assert [row["forked"] for row in rows] == [True, True]
-            assert {psutil.Process(row["pid"]).ppid() for row in rows} == {server.pid}
+            rows = (await client.status()).kernels
+            assert [row.forked for row in rows] == [True, True]
+            assert {psutil.Process(row.pid).ppid() for row in rows} == {server.pid}
 
 
 async def test_kernels_seed_a_preloaded_numpy_differently(local: str) -> None:

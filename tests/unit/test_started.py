@@ -38,7 +38,7 @@ async def test_a_second_entry_for_an_address_does_not_take_the_first_with_it(
     assert find_container("localhost", 1) is attached
     forget(attached)
     assert find_container("localhost", 1) is started
-    assert find_token("127.0.0.1", 1) == "t" * 40
+    assert find_token(find_container("127.0.0.1", 1)) == "t" * 40
     forget(started)
     assert find_container("localhost", 1) is None
 

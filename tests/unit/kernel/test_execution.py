@@ -34,11 +34,11 @@ def test_ends_on_reply_and_idle(order: tuple[Message, ...]) -> None:
     state = ExecutionState(OutputLimits())
     state.feed(BUSY)
     for item in order:
-        assert not state.ended
+        assert not state.finished
         state.feed(item)
-        if state.ended:
+        if state.finished:
             break
-    assert state.ended
+    assert state.finished
     assert state.error is None
 
 
@@ -79,7 +79,7 @@ def test_unknown_messages_are_left_alone() -> None:
     state = ExecutionState(OutputLimits())
     state.feed(message("iopub", "from_the_future", anything=[1]))
     state.feed(message("nowhere", "stream", name=3))
-    assert not state.ended
+    assert not state.finished
 
 
 def test_wrong_types_are_a_protocol_error() -> None:

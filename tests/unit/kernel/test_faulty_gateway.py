@@ -32,9 +32,9 @@ async def test_no_fault() -> None:
     ("fault", "error", "says"),
     [
         (Fault.STATUS_500, GatewayError, "500.*it broke"),
-        (Fault.HTML, GatewayError, "no JSON.*Welcome"),
+        (Fault.HTML, GatewayError, "did not answer with JSON.*Welcome"),
         (Fault.NO_ID, GatewayError, "without a valid id"),
-        (Fault.CLOSE_AT_ONCE, GatewayError, "no proper answer"),
+        (Fault.CLOSE_AT_ONCE, GatewayError, "no valid answer"),
         (Fault.HALF_FRAME, ConnectionLostError, "lost"),
         (Fault.WRONG_TYPES, ProtocolError, "no kernel message"),
         (Fault.NOISE, ProtocolError, "claims"),
@@ -52,7 +52,7 @@ async def test_fault(fault: Fault, error: type[IpyboxError], says: str) -> None:
 
 @pytest.mark.slow
 async def test_a_gateway_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ipybox.gateway.rest.START_SECONDS", 3.0)
+    monkeypatch.setattr("ipybox.gateway.rest.START_TIMEOUT", 3.0)
     async with FakeGateway(Fault.SILENT) as gateway:
         with pytest.raises(GatewayError, match="Timeout"):
             await run(gateway)

@@ -1,4 +1,4 @@
-"""Host ports: the gateway's, and those that a container publishes."""
+"""Ports on the host: of the gateway, and further ones."""
 
 from __future__ import annotations
 
@@ -105,12 +105,12 @@ class PortChecks(Conformance):
                     await container.start()
 
     async def _use(self, container: Container, port: int) -> None:
-        """Serve a page inside the container and fetch it from the host."""
+        """Serves something inside, and fetches it from outside."""
         endpoint = container.endpoint
         assert endpoint is not None
         async with ExecutionClient(
             endpoint.port, endpoint.host, token=endpoint.token
-        ) as client:  # the server runs in its kernel
+        ) as client:  # its kernel serves
             await client.execute(SERVER)
             reader, writer = await asyncio.open_connection(endpoint.host, port)
             writer.write(b"GET / HTTP/1.0\r\n\r\n")
@@ -119,7 +119,7 @@ class PortChecks(Conformance):
 
 
 def _free_port() -> int:
-    """Return a port below the ephemeral range, so that the system gives it to no one else."""
+    """Below those that the system gives to who asks for any: nobody else gets it meanwhile."""
     while True:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
@@ -140,7 +140,7 @@ def _check_echo(host: str, port: int) -> None:
 
 @contextlib.contextmanager
 def _listening() -> Iterator[int]:
-    """Listen on a port and return its number."""
+    """A port that is in use."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -99,7 +99,7 @@ class AccessChecks(SessionChecks):
                 return bool((await row())["state"] == "idle")
 
             await self.until(idle, "the status says idle")
-            assert (await client.status())["protocol"] == PROTOCOL
+            assert (await client.status()).protocol == PROTOCOL
             await asyncio.gather(client.execute("import os; os._exit(7)"), return_exceptions=True)
             found = await row()
             assert (found["state"], found["exit_code"], found["pid"]) == ("dead", 7, None)

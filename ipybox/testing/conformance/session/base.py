@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, ClassVar
 
@@ -11,10 +11,11 @@ import httpx
 from ipybox.client import ExecutionClient
 from ipybox.container import ExecutionContainer
 from ipybox.kernel.execution import Execution
+from ipybox.kernel.timeouts import Timeouts
 from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
 
-PATIENT: Mapping[str, Any] = {"interrupt_grace": 20.0, "probe_grace": 20.0}
-"""Client options for checks in which a busy machine must not cost the kernel (seconds)."""
+PATIENT = Timeouts(interrupt=20.0, probe=20.0)
+"""The timeouts of checks in which a busy machine must not cost the kernel."""
 
 
 class SessionChecks(Conformance):

@@ -120,6 +120,6 @@ class CodeChecks(SessionChecks):
     async def test_completion_returns_matches_and_their_range(self) -> None:
         async with self.client() as client:
             await client.execute("something_long = 1")
-            matches, start, end = await client.complete("1 + something_l")
-            assert "something_long" in matches
-            assert (start, end) == (4, 15)
+            completions = await client.complete("1 + something_l")
+            assert "something_long" in completions.matches
+            assert (completions.start, completions.end) == (4, 15)

@@ -17,6 +17,7 @@ from ipybox.errors import (
     KernelDiedError,
     NotConnectedError,
 )
+from ipybox.kernel.timeouts import Timeouts
 from ipybox.testing.conformance.checks import check
 from ipybox.testing.conformance.session.base import SessionChecks
 from ipybox.testing.cutting_proxy import CuttingProxy
@@ -113,7 +114,10 @@ class FailureChecks(SessionChecks):
     @check()
     async def test_a_connection_that_breaks_repeatedly_loses_no_output(self) -> None:
         """The cuts come amid much output: each line arrives once, and the code runs once."""
-        async with self.cut_off(first_cut=200_000, reconnect_grace=30) as (proxy, client):
+        async with self.cut_off(first_cut=200_000, timeouts=Timeouts(reconnect=30)) as (
+            proxy,
+            client,
+        ):
             await client.execute("count = 0")
             execution = await client.submit(
                 f"count += 1\nfor i in range({LINES}): print(i)\nprint(count)"
@@ -130,7 +134,7 @@ class FailureChecks(SessionChecks):
     @check()
     async def test_output_of_a_short_disconnection_arrives_later(self) -> None:
         """The code runs on while the client is away, and the client gets what it printed."""
-        async with self.cut_off(reconnect_grace=30) as (proxy, client):
+        async with self.cut_off(timeouts=Timeouts(reconnect=30)) as (proxy, client):
             code = "import time\nfor i in range(20):\n    print(i, flush=True); time.sleep(0.1)"
             execution = await client.submit(code)
             async for _ in execution.stream():
@@ -143,13 +147,13 @@ class FailureChecks(SessionChecks):
 
     @check()
     async def test_a_disconnection_beyond_the_grace_is_reported(self) -> None:
-        async with self.cut_off(reconnect_grace=0.5) as (proxy, client):
+        async with self.cut_off(timeouts=Timeouts(reconnect=0.5)) as (proxy, client):
             execution = await client.submit("import time\nprint('on')\ntime.sleep(60)")
             async for _ in execution.stream():
                 break
             proxy.refusing = True
             proxy.cut_now()
-            with pytest.raises(ConnectionLostError, match="reconnect_grace") as caught:
+            with pytest.raises(ConnectionLostError, match=r"timeouts\.reconnect") as caught:
                 await execution.result()
             assert caught.value.text == "on"
             with pytest.raises(ConnectionLostError):

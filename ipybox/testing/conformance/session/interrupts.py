@@ -12,6 +12,7 @@ from ipybox.errors import (
     ExecutionTimeoutError,
     InvalidArgumentError,
 )
+from ipybox.kernel.timeouts import Timeouts
 from ipybox.testing.conformance.base import SOON_SECONDS
 from ipybox.testing.conformance.checks import check
 from ipybox.testing.conformance.session.base import PATIENT, SessionChecks
@@ -22,7 +23,7 @@ class InterruptChecks(SessionChecks):
 
     @check()
     async def test_timeout_interrupts_and_keeps_state(self) -> None:
-        async with self.client(**PATIENT) as client:
+        async with self.client(timeouts=PATIENT) as client:
             await client.execute("kept = 7")
             execution = await self.begun(client, "print('started')\nwhile True: pass")
             with pytest.raises(asyncio.TimeoutError) as caught:
@@ -35,7 +36,7 @@ class InterruptChecks(SessionChecks):
     @pytest.mark.parametrize("timeout", [0.0001, 0.001, 0.005, 0.01, 0.05])
     @check()
     async def test_a_very_short_timeout_keeps_state(self, timeout: float) -> None:
-        async with self.client(**PATIENT) as client:
+        async with self.client(timeouts=PATIENT) as client:
             await client.execute("kept = 7")
             for _ in range(5):
                 with pytest.raises(ExecutionTimeoutError) as caught:
@@ -60,7 +61,7 @@ class InterruptChecks(SessionChecks):
 
     @check()
     async def test_timeout_replaces_a_kernel_that_ignores_interrupts(self) -> None:
-        async with self.client(interrupt_grace=1) as client:
+        async with self.client(timeouts=Timeouts(interrupt=1)) as client:
             stubborn = """
                 import time
                 while True:
@@ -78,7 +79,7 @@ class InterruptChecks(SessionChecks):
 
     @check()
     async def test_timeout_replaces_a_stopped_kernel(self) -> None:
-        async with self.client(interrupt_grace=1) as client:
+        async with self.client(timeouts=Timeouts(interrupt=1)) as client:
             stuck = "print('on')\nimport os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
             execution = await self.begun(client, stuck)
             with pytest.raises(ExecutionTimeoutError) as caught:
@@ -103,7 +104,7 @@ class InterruptChecks(SessionChecks):
 
         It may take any time itself: the probe has finished by then.
         """
-        async with self.client(**PATIENT) as client:
+        async with self.client(timeouts=PATIENT) as client:
             await client.execute("import time; kept = 1")
             first = await client.submit("time.sleep(60)")
             second = await client.submit("time.sleep(3); print(kept)")

@@ -78,13 +78,13 @@ class StdinChecks(SessionChecks):
             assert isinstance(caught.value.__cause__, LookupError)
             assert caught.value.text is not None
             assert caught.value.text.startswith("before")
-            with pytest.raises(InputFailedError, match="int; a str is needed"):
+            with pytest.raises(InputFailedError, match="must return a str, got int"):
                 await client.execute("input()", stdin=lambda prompt, password: 7)  # type: ignore[arg-type,return-value]
             assert (await client.execute("print('on')")).text == "on"
 
     @check()
     async def test_timeout_stops_code_that_waits_for_input(self) -> None:
-        async with self.client(**PATIENT) as client:
+        async with self.client(timeouts=PATIENT) as client:
 
             async def never(prompt: str, password: bool) -> str:
                 await asyncio.Event().wait()
