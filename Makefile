@@ -31,7 +31,7 @@ bench: $(READY)
 # Starts a Docker engine if none is reachable (Debian, as root), makes a base image if none can
 # be pulled, and builds the images that the tests run.
 engines: $(READY)
-	settings="$$(.ci/engines)" && eval "$$settings" && $(BIN)/ipybox build --recipe minimal --backend docker && \
+	settings="$$(.ci/docker)" && eval "$$settings" && $(BIN)/ipybox build --recipe minimal --backend docker && \
 		$(BIN)/ipybox build --recipe default --backend docker
 
 $(READY): pyproject.toml constraints.txt images/ipybox_runtime/__init__.py

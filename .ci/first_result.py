@@ -1,5 +1,8 @@
-"""A container of Podman's, and a first result; told with how many containers this user has.
-Or why there is none."""
+"""Start a container on Podman and run code in it.
+
+Prints the result and the number of this user's containers, or the error; then the number of
+containers that are left.
+"""
 
 import asyncio
 import sys

@@ -142,7 +142,7 @@ def _restart_engine() -> None:
         if state in ("", "Z"):
             break
         time.sleep(0.05)
-    subprocess.run([str(ROOT / ".ci/engines")], check=True, capture_output=True)
+    subprocess.run([str(ROOT / ".ci/docker")], check=True, capture_output=True)
 
 
 def _state(pid: int) -> str:
