@@ -1,4 +1,4 @@
-"""The suite for a backend: its containers, from their creation to their end."""
+"""The suite that holds a backend and its containers to the contract."""
 
 from ipybox.testing.conformance.backend.access import AccessChecks
 from ipybox.testing.conformance.backend.attach import AttachChecks
@@ -40,10 +40,11 @@ class BackendConformance(
     ImageChecks,
     ConcurrencyChecks,
 ):
-    """All that the contract of :class:`ipybox.authoring.Backend` and its containers says.
+    """Everything that the contract of :class:`Backend` and :class:`Container` promises.
 
-    Besides what :class:`Conformance` wants to know: ``maker``, where the backend's class
-    can't be made without arguments; ``existing``, where it can't list its containers.
+    A test class defines the fixture ``backend`` and the attributes of :class:`Conformance`. It
+    also sets ``maker`` if the backend's class needs arguments, and overrides ``existing`` if the
+    backend cannot list its containers.
     """
 
 

@@ -1,4 +1,4 @@
-"""What keeps others out: the token, where it shows, and where the gateway listens."""
+"""Access to the gateway: its token, where secrets may show, and where the gateway listens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ipybox.errors import AuthenticationError
 from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
 from ipybox.testing.conformance.checks import check
 
-SECRET = "a-secret-of-the-suite"  # none
+SECRET = "a-secret-of-the-suite"  # not a real one
 LOOK = """
     import glob, os
     hidden = {parts!r}
@@ -28,8 +28,8 @@ LOOK = """
             if word in found:
                 print(path, number)
 """
-"""Prints which of the words is in which process's arguments, or in another file of its. The
-words come in two parts, so that this code itself does not show them."""
+"""Prints which process has which of the words in its arguments or in another file below /proc.
+The words come in two parts, so that this code does not contain them."""
 
 
 class AccessChecks(Conformance):
@@ -99,8 +99,8 @@ class AccessChecks(Conformance):
         assert endpoint is not None
         address = ipaddress.ip_address(socket.gethostbyname(endpoint.host))
         if not address.is_loopback:
-            pytest.skip(f"its engine is elsewhere, at {endpoint.host}")
-        # Who listens on all addresses answers on those, too.
+            pytest.skip(f"the engine runs on another host, {endpoint.host}")
+        # A gateway that listens on all addresses would answer on these, too.
         for other in {"127.0.0.2", _own_address()} - {str(address), None}:
             with socket.socket() as probe:
                 probe.settimeout(2.0)
@@ -108,7 +108,7 @@ class AccessChecks(Conformance):
 
 
 def _own_address() -> str | None:
-    """This host's address in its network; nothing is sent for that."""
+    """Return this host's address in its network, without sending anything."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # RFC 5737, TEST-NET-1

@@ -1,4 +1,4 @@
-"""Containers of others, or of another time: ``attach``, ``list``, ``logs``, ``remove``; names."""
+"""Running containers by name or id: ``attach``, ``list``, ``logs``, ``remove``; unique names."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ class AttachChecks(Conformance):
 
     @check(Capability.ATTACH)
     async def test_unknown_container_raises_container_not_found_error(self) -> None:
-        async with self.started() as ended:
+        async with self.started() as killed:
             pass
-        for unknown in ("no-such-container", ended.id):
+        for unknown in ("no-such-container", killed.id):
             with pytest.raises(ContainerNotFoundError):
                 await self.subject.attach(unknown)
             with pytest.raises(ContainerNotFoundError):
@@ -115,10 +115,10 @@ with open(f"/proc/{{gateway()}}/fd/2", "w") as log:
         async with self.started(name=name) as container:
             await self.python(code, on=container)
 
-            async def there() -> bool:
+            async def logged() -> bool:
                 return list(await self.subject.logs(name))[-2:] == ["first", "second"]
 
-            await self.until(there, "two lines in the log")
+            await self.until(logged, "two lines in the log")
             assert list(await self.subject.logs(container.id, tail=1)) == ["second"]
 
     @check(Capability.ATTACH)
@@ -129,8 +129,8 @@ with open(f"/proc/{{gateway()}}/fd/2", "w") as log:
                 *(self.subject.remove(container.id) for _ in range(3)), return_exceptions=True
             )
             assert None in results
-            others = [error for error in results if error is not None]
-            assert all(isinstance(error, ContainerNotFoundError) for error in others)
+            errors = [error for error in results if error is not None]
+            assert all(isinstance(error, ContainerNotFoundError) for error in errors)
             assert await self.leftovers() == []
             async with asyncio.timeout(SOON_SECONDS):
                 await waiting
@@ -143,7 +143,7 @@ with open(f"/proc/{{gateway()}}/fd/2", "w") as log:
             with pytest.raises(NameTakenError, match=name):
                 async with self.started(name=name):
                     pass
-            # The one that has it is not touched.
+            # The container that has the name is untouched.
             look = "import os; print(os.path.exists('mine'))"
             assert await self.python(look, on=first) == "True\n"
 

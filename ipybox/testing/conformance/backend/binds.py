@@ -1,4 +1,4 @@
-"""Folders of the host in a container."""
+"""Host folders and files that are bound into a container."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class BindChecks(Conformance):
         (tmp_path / "in/data").write_bytes(bytes(range(256)))
         binds = (
             Bind(host_path=tmp_path / "in", container_path="in"),
-            Bind(host_path=tmp_path / "made/by/it", container_path="deep/out"),
+            Bind(host_path=tmp_path / "made/by/ipybox", container_path="deep/out"),
         )
         async with self.running(binds=binds) as container:
             await self.python(
                 "open('deep/out/copy', 'wb').write(open('in/data', 'rb').read()[::-1])",
                 on=container.container,
             )
-        assert (tmp_path / "made/by/it/copy").read_bytes() == bytes(range(256))[::-1]
+        assert (tmp_path / "made/by/ipybox/copy").read_bytes() == bytes(range(256))[::-1]
 
     @check(Capability.BINDS)
     async def test_bound_files_have_the_same_owner_on_both_sides(self, tmp_path: Path) -> None:
@@ -41,18 +41,18 @@ class BindChecks(Conformance):
             await self.python(
                 "import os; os.makedirs('x/a'); open('x/a/f', 'w').close()", on=container
             )
-            # For its owner alone: who runs the code is the owner.
-            (tmp_path / "a/of the host").touch(mode=0o600)
-            (tmp_path / "a/of the host").write_text("read me")
+            # Readable for its owner only, which the code's user must be.
+            (tmp_path / "a/from the host").touch(mode=0o600)
+            (tmp_path / "a/from the host").write_text("read me")
             code = """
                 import os
-                path = "x/a/of the host"
+                path = "x/a/from the host"
                 print(open(path).read(), os.stat(path).st_uid == os.getuid())
                 _ = open(path, "a").write(", written")
             """
             assert await self.python(code, on=container) == "read me True\n"
-        assert (tmp_path / "a/of the host").read_text() == "read me, written"
-        for path in (tmp_path / "a/f", tmp_path / "a/of the host"):
+        assert (tmp_path / "a/from the host").read_text() == "read me, written"
+        for path in (tmp_path / "a/f", tmp_path / "a/from the host"):
             found = path.stat()
             assert (found.st_uid, found.st_gid) == (os.getuid(), os.getgid())
 
@@ -93,7 +93,7 @@ class BindChecks(Conformance):
     @check(Capability.READ_ONLY_BINDS)
     async def test_read_only_bind_refuses_changes(self, tmp_path: Path) -> None:
         (tmp_path / "data").write_text("from the host")
-        os.chmod(tmp_path, 0o755)  # where the host's user is root, another may read it
+        os.chmod(tmp_path, 0o755)  # if the host's user is root, the code runs as another user
         bind = Bind(host_path=tmp_path, container_path="in", read_only=True)
         code = """
             import os
@@ -122,10 +122,12 @@ class BindChecks(Conformance):
 
     @check(Capability.BINDS, Capability.ISOLATION)
     async def test_folder_that_the_user_may_not_read_is_refused(self, tmp_path: Path) -> None:
-        """An engine that is root would hand it out."""
+        """An engine that runs as root could read it, so the library has to refuse."""
         (tmp_path / "secret").mkdir(mode=0)
         bind = Bind(host_path=tmp_path / "secret", container_path="x")
-        may = os.getuid() == 0  # who is root may read everything
-        with nullcontext() if may else pytest.raises(InvalidArgumentError, match="may not read"):
+        is_root = os.getuid() == 0  # root may read everything
+        with (
+            nullcontext() if is_root else pytest.raises(InvalidArgumentError, match="may not read")
+        ):
             async with self.running(binds=(bind,)):
                 pass

@@ -1,4 +1,4 @@
-"""Cancellation at each await: whatever was under way, nothing is left."""
+"""Cancellation at every await: whatever is interrupted leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from ipybox.testing.conformance.backend.commands import CommandChecks
 from ipybox.testing.conformance.checks import check
 
 SECONDS = 600.0
-"""For all tries of one check, each with a start."""
-POINTS = 32
-"""More than the built-in backends have awaits. Of a longer work so many are tried, spread over
-all of it."""
+"""Time limit of a check that starts a container for each await it cancels."""
+MAX_POINTS = 32
+"""Most awaits that a check cancels, one at a time. The built-in backends have fewer; if an
+operation has more, the check spreads its cancellations over all of them."""
 
 
-class Interrupted:
-    """Awaits something, and cancels the task that does at its ``at``-th suspension, as
-    ``Task.cancel`` would at that moment. ``count``: how many suspensions there were."""
+class CancelAt:
+    """An awaitable that cancels its own task at the ``at``-th suspension, as ``Task.cancel`` does.
+
+    Attributes:
+        count: Number of suspensions so far.
+    """
 
     def __init__(self, work: Awaitable[object], at: int | None = None) -> None:
         self.count = 0
@@ -46,13 +49,21 @@ class Interrupted:
             value, failure = None, None
             try:
                 value = yield waited_for
-            except BaseException as error:  # handed on to the work, as a task does
+            except BaseException as error:  # thrown into the work, as a task does
                 failure = error
 
 
-async def interrupted_at(work: Awaitable[object], at: int | None) -> int:
-    """Awaits the work in a task of its own; returns how many suspensions there were."""
-    steps = Interrupted(work, at)
+async def cancelled_at(work: Awaitable[object], at: int | None) -> int:
+    """Run the work in a task, cancel it at a suspension, and return how many there were.
+
+    Args:
+        work: Anything that can be awaited.
+        at: Number of the suspension, from 1; None to run the work to its end.
+
+    Raises:
+        Exception: Whatever the work raises.
+    """
+    steps = CancelAt(work, at)
 
     async def drive() -> None:
         await steps
@@ -65,10 +76,10 @@ async def interrupted_at(work: Awaitable[object], at: int | None) -> int:
 
 
 def points(count: int) -> list[int]:
-    """At most POINTS numbers from 1 to ``count``, spread evenly, the ends among them."""
-    if count <= POINTS:
+    """Return at most MAX_POINTS numbers, spread evenly from 1 to ``count``, both included."""
+    if count <= MAX_POINTS:
         return list(range(1, count + 1))
-    return sorted({1 + round(i * (count - 1) / (POINTS - 1)) for i in range(POINTS)})
+    return sorted({1 + round(i * (count - 1) / (MAX_POINTS - 1)) for i in range(MAX_POINTS)})
 
 
 class CancellationChecks(CommandChecks):
@@ -77,7 +88,7 @@ class CancellationChecks(CommandChecks):
         async def start(at: int | None) -> int:
             container = await self.subject.create(self.spec())
             try:
-                return await interrupted_at(container.start(), at)
+                return await cancelled_at(container.start(), at)
             finally:
                 await container.kill()
                 assert container.endpoint is None
@@ -86,15 +97,15 @@ class CancellationChecks(CommandChecks):
 
     @check(seconds=SECONDS)
     async def test_run_cancelled_at_any_await_leaves_nothing(self, tmp_path: Path) -> None:
-        """Through the library, where nobody calls ``kill`` but itself."""
+        """Through the library, which has to call ``kill`` by itself."""
         binds = {str(tmp_path): "x"} if Capability.BINDS in self.capabilities else None
 
         async def run(at: int | None) -> int:
             container = ExecutionContainer(
                 self.tag, backend=self.subject, name=self.new_name(), binds=binds, **self.options
             )
-            count = await interrupted_at(container.run(), at)
-            if at is None or count < at:  # it had come up before
+            count = await cancelled_at(container.run(), at)
+            if at is None or count < at:  # the container started before the cancellation
                 await container.kill()
             return count
 
@@ -104,20 +115,20 @@ class CancellationChecks(CommandChecks):
     async def test_kill_cancelled_at_any_await_can_be_repeated(self) -> None:
         async def kill(at: int | None) -> int:
             async with self.started() as container:
-                return await interrupted_at(container.kill(), at)
+                return await cancelled_at(container.kill(), at)
 
         await self._at_each(kill)
 
     @check(seconds=SECONDS)
     async def test_stop_cancelled_at_any_await_leaves_nothing(self) -> None:
-        """Through the library, which ends it then without asking."""
+        """Through the library, which then kills the container without waiting."""
 
         async def stop(at: int | None) -> int:
             container = ExecutionContainer(
                 self.tag, backend=self.subject, name=self.new_name(), **self.options
             )
             await container.run()
-            return await interrupted_at(container.stop(), at)
+            return await cancelled_at(container.stop(), at)
 
         await self._at_each(stop)
 
@@ -128,7 +139,7 @@ class CancellationChecks(CommandChecks):
                 attached = await self.subject.attach(self.shared.id)
                 await attached.detach()
 
-            return await interrupted_at(hold(), at)
+            return await cancelled_at(hold(), at)
 
         await self._at_each(attach)
         assert await self.python("print(1)") == "1\n"
@@ -138,15 +149,15 @@ class CancellationChecks(CommandChecks):
         async def command(at: int | None) -> int:
             work = self.shared.exec(["sh", "-c", "sleep 0.2; exec sleep 543210"], timeout=0.5)
             try:
-                return await interrupted_at(work, at)
+                return await cancelled_at(work, at)
             except IpyboxError:
-                return POINTS  # it ended for want of time
+                return MAX_POINTS  # the command ran into its time limit
 
         await self._at_each(command)
         await self.nothing_runs("543210", seconds=5)
 
     async def _at_each(self, work: Callable[[int | None], Awaitable[int]]) -> None:
-        """Does it once to its end, and then once for each of the points."""
+        """Run the work once to its end, then once for each suspension to cancel it there."""
         before = asyncio.all_tasks()
         count = await work(None)
         assert count > 0
@@ -154,4 +165,4 @@ class CancellationChecks(CommandChecks):
             await work(at)
             assert await self.leftovers() == [], f"cancelled at await {at} of {count}"
             left = {task for task in asyncio.all_tasks() - before if not task.done()}
-            assert not left, f"cancelled at await {at} of {count}, these tasks go on: {left}"
+            assert not left, f"cancelled at await {at} of {count}, these tasks still run: {left}"

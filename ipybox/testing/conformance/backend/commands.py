@@ -1,4 +1,4 @@
-"""Commands beside the kernels: ``exec``."""
+"""Commands that run beside the kernels: ``exec``."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ class CommandChecks(Conformance):
     async def test_cancelled_exec_kills_its_command(self) -> None:
         running = asyncio.create_task(self.shared.exec(["sleep", "876543"]))
 
-        async def there() -> bool:
+        async def started() -> bool:
             return await self.runs("876543")
 
-        await self.until(there, "the command runs")
+        await self.until(started, "the command has started")
         running.cancel()
         await asyncio.wait([running])
         assert running.cancelled()
@@ -90,17 +90,17 @@ class CommandChecks(Conformance):
         came = asyncio.Event()
         pieces: list[tuple[str, bytes]] = []
 
-        def tell(lane: Literal["stdout", "stderr"], data: bytes) -> None:
-            pieces.append((lane, data))
+        def collect(stream: Literal["stdout", "stderr"], data: bytes) -> None:
+            pieces.append((stream, data))
             came.set()
 
-        # It ends once it is told to, after its first output was seen here.
+        # The command exits only after its first output has arrived here.
         script = "echo first; until [ -e /tmp/go-on ]; do sleep 0.05; done; echo last >&2"
-        running = asyncio.create_task(self.shared.exec(["sh", "-c", script], on_output=tell))
+        running = asyncio.create_task(self.shared.exec(["sh", "-c", script], on_output=collect))
         async with asyncio.timeout(SOON_SECONDS):
             await came.wait()
             assert pieces == [("stdout", b"first\n")]
-            await self.shared.exec(["touch", "/tmp/go-on"])  # of the container
+            await self.shared.exec(["touch", "/tmp/go-on"])  # in the container
             await running
         assert pieces[1:] == [("stderr", b"last\n")]
 
@@ -108,7 +108,7 @@ class CommandChecks(Conformance):
     async def test_exec_keeps_max_bytes_and_counts_the_rest(self) -> None:
         seen = 0
 
-        def count(lane: str, data: bytes) -> None:
+        def count(stream: str, data: bytes) -> None:
             nonlocal seen
             seen += len(data)
 
@@ -139,7 +139,7 @@ class CommandChecks(Conformance):
                 await container.open_stream(["true"])
 
     async def runs(self, argument: str) -> bool:
-        """Whether a command of the shared container has that among its arguments."""
+        """Whether a process in the shared container has this text in its arguments."""
         code = f"""
             import glob
             for path in glob.glob("/proc/[0-9]*/cmdline"):

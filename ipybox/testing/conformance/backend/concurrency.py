@@ -28,7 +28,7 @@ class ConcurrencyChecks(Conformance):
 
     @check()
     async def test_failed_start_does_not_disturb_another_container(self) -> None:
-        good, bad = self.spec(), self.spec(token="short")  # refused
+        good, bad = self.spec(), self.spec(token="short")  # the runtime refuses it
         containers = [await self.subject.create(spec) for spec in (good, bad)]
         try:
             started, failed = await asyncio.gather(

@@ -1,4 +1,4 @@
-"""Environment variables."""
+"""Environment variables of a container."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class EnvironmentChecks(Conformance):
 
     @check()
     async def test_host_variables_do_not_reach_the_code(self) -> None:
-        os.environ["IPYBOX_SUITE_HOST"] = "of the host"
+        os.environ["IPYBOX_SUITE_HOST"] = "from the host"
         try:
             async with self.started() as container:
                 code = "import os; print(os.environ.get('IPYBOX_SUITE_HOST'))"

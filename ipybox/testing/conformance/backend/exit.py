@@ -1,4 +1,4 @@
-"""How a container ends by itself, and how that is told."""
+"""How a container exits, and what ``wait`` reports about it."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ class ExitChecks(Conformance):
     async def test_wait_reports_out_of_memory(self) -> None:
         async with self.started(resources=Resources(memory_bytes=MEMORY_BYTES)) as container:
             if container.guarantees.details.get("memory") != "enforced":
-                # Nothing ends it, then; and that has to be told.
+                # Then nothing stops the container, and its guarantees have to say so.
                 assert any("memory" in text for text in container.guarantees.unmet)
                 return
-            # The gateway is made the first to go.
+            # The out-of-memory killer takes the gateway first.
             code = f"""{GATEWAY}
 open(f"/proc/{{gateway()}}/oom_score_adj", "w").write("1000")
 kept = b"x" * {2 * MEMORY_BYTES}
@@ -82,41 +82,7 @@ kept = b"x" * {2 * MEMORY_BYTES}
                 status = await waiting
             assert (status.code, status.out_of_memory) == (-9, True)
 
-    @check()
-    async def test_logs_return_lines_oldest_first(self) -> None:
-        code = f"""{GATEWAY}
-with open(f"/proc/{{gateway()}}/fd/2", "w") as log:
-    for number in range(5):
-        print("line", number, "é", file=log, flush=True)
-"""
-        async with self.started() as container:
-            await self.python(code, on=container)
-
-            async def there() -> bool:
-                return (await container.logs())[-5:] == [f"line {i} é" for i in range(5)]
-
-            await self.until(there, "five lines in the log")
-            assert await container.logs(tail=2) == ["line 3 é", "line 4 é"]
-            assert await container.logs(tail=0) == []
-
-    @check()
-    async def test_logs_contain_neither_token_nor_runtime_events(self) -> None:
-        endpoint = self.shared.endpoint
-        assert endpoint is not None
-        text = "\n".join(await self.shared.logs(1000))
-        assert endpoint.token not in text
-        assert '{"event"' not in text
-
-    @check()
-    async def test_logs_before_start_and_after_kill_raise_nothing(self) -> None:
-        async with self.created() as container:
-            assert await container.logs() == []
-            await container.start()
-            await container.kill()
-            assert isinstance(await container.logs(), list)
-            assert await container.logs(tail=0) == []
-
     async def _run_last(self, container: Container, code: str) -> None:
-        """Runs code that its container does not survive."""
-        with suppress(IpyboxError):  # how the connection is lost is not the backend's affair
+        """Run code that its container does not survive."""
+        with suppress(IpyboxError):  # how the connection breaks is not up to the backend
             await self.python(code, on=container)

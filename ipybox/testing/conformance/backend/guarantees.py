@@ -1,4 +1,4 @@
-"""What is held against the code, judged from inside by probes of the suite's own."""
+"""Guarantees, compared with what the suite's own probes find inside the container."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class GuaranteeChecks(Conformance):
     @check()
     async def test_without_isolation_nothing_is_enforced_and_strict_refuses(self) -> None:
         if Capability.ISOLATION in self.capabilities:
-            return  # what it enforces is judged below
+            return  # the checks below compare what is enforced
         assert "enforced" not in self.shared.guarantees.details.values()
         with pytest.raises(GuaranteeError):
             async with self.running(strict=True):
@@ -40,22 +40,22 @@ class GuaranteeChecks(Conformance):
 
     @check(Capability.ISOLATION)
     async def test_user_is_unprivileged_or_reported(self) -> None:
-        await self._judge("user", "root", lambda found: found["Uid"] != "0")
+        await self._compare("user", "root", lambda found: found["Uid"] != "0")
 
     @check(Capability.ISOLATION)
     async def test_capabilities_are_dropped_or_reported(self) -> None:
-        def none(found: dict[str, str]) -> bool:
+        def dropped(found: dict[str, str]) -> bool:
             return all(int(found[f"Cap{kind}"], 16) == 0 for kind in ("Eff", "Prm", "Inh", "Amb"))
 
-        await self._judge("capabilities", "capabilities", none)
+        await self._compare("capabilities", "capabilities", dropped)
 
     @check(Capability.ISOLATION)
     async def test_privileges_cannot_be_gained_or_are_reported(self) -> None:
-        await self._judge("privileges", "no_new_privs", lambda found: found["NoNewPrivs"] == "1")
+        await self._compare("privileges", "no_new_privs", lambda found: found["NoNewPrivs"] == "1")
 
     @check(Capability.ISOLATION)
     async def test_system_calls_are_filtered_or_reported(self) -> None:
-        await self._judge("system calls", "seccomp", lambda found: found["Seccomp"] == "2")
+        await self._compare("system calls", "seccomp", lambda found: found["Seccomp"] == "2")
 
     @check(Capability.ISOLATION)
     async def test_probe_matches_what_the_code_sees(self) -> None:
@@ -69,7 +69,7 @@ class GuaranteeChecks(Conformance):
 
     @check(Capability.ISOLATION)
     async def test_host_files_are_out_of_reach(self, tmp_path: Path) -> None:
-        (tmp_path / "secret").write_text("of the host")
+        (tmp_path / "secret").write_text("from the host")
         code = f"import os; print(os.path.exists({str(tmp_path / 'secret')!r}))"
         assert await self.python(code) == "False\n"
 
@@ -126,10 +126,16 @@ class GuaranteeChecks(Conformance):
             assert await self.python(code, on=container) == "False\n"
         assert await self.python(code) == "True\n"
 
-    async def _judge(
+    async def _compare(
         self, concern: Concern, word: str, holds: Callable[[dict[str, str]], bool]
     ) -> None:
-        """What was met inside, and what is told of it, must be the same."""
+        """Check that the guarantees say the same as the probe in the container.
+
+        Args:
+            concern: Key in ``Guarantees.details``.
+            word: Part of the entry in ``Guarantees.unmet`` if the concern is not enforced.
+            holds: Whether it is enforced, according to the values that STATUS prints.
+        """
         held = holds(status_of(await self.python(STATUS)))
         found = self.shared.guarantees
         assert (found.details[concern] == "enforced") == held

@@ -1,4 +1,4 @@
-"""Images: looked up, built, removed. The builds are tiny: on top of the suite's own image."""
+"""Images: find, pull, build and remove. The builds add a small layer to the suite's image."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ipybox.spec.image import PROTOCOL_LABEL, BuildContext, BuildEvent
 from ipybox.testing.conformance.base import Conformance
 from ipybox.testing.conformance.checks import check
 
-NOWHERE = "localhost:1/nobody/nothing"
-"""No registry answers there."""
+NOWHERE = "localhost:1/no-such/image"
+"""An image whose registry does not answer."""
 LABEL = """a "quote", a $HOME, a \\ and an 'é'"""
-"""What no engine may take for more than text."""
+"""A label's value, of which an engine may interpret nothing."""
 
 
 class ImageChecks(Conformance):
@@ -105,7 +105,7 @@ class ImageChecks(Conformance):
     @check(Capability.IMAGES)
     async def test_abandoned_build_leaves_no_image(self) -> None:
         async with self._context("RUN echo up && sleep 20") as context:
-            async with aclosing(self.subject.build(context)) as events:  # type: ignore[type-var]  # a generator, as all of them are
+            async with aclosing(self.subject.build(context)) as events:  # type: ignore[type-var]  # all backends return generators
                 async for event in events:
                     if "up" in event.text.split():
                         break
@@ -113,7 +113,7 @@ class ImageChecks(Conformance):
 
     @asynccontextmanager
     async def _context(self, step: str, base: str | None = None) -> AsyncIterator[BuildContext]:
-        """A build of one step, with two names; they are removed in the end."""
+        """Make the context of a build with one step and two names; remove them on exit."""
         name = f"ipybox-suite/{secrets.token_hex(6)}"
         tags = (f"{name}:one", f"{name}:two")
         text = f"FROM {base or self.tag}\nUSER 0\nLABEL suite={name}\n{step}\nUSER 1000\n"
@@ -125,7 +125,7 @@ class ImageChecks(Conformance):
             )  # fmt: skip
         finally:
             for tag in tags:
-                with suppress(ImageNotFoundError):  # the check has removed it, or it never was
+                with suppress(ImageNotFoundError):  # removed by the check, or never built
                     await self.subject.remove_image(tag)
 
     async def _build(self, context: BuildContext) -> list[BuildEvent]:

@@ -1,4 +1,4 @@
-"""``kill`` and ``stop``: at any time, by anybody, and nothing is left."""
+"""``kill`` and ``stop``: at any time, by any caller, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ipybox.testing.conformance.checks import check
 
 FREEZE = f"""{GATEWAY}
 import subprocess
-# In a moment: it still has to tell that this code has run.
+# With a delay: the gateway still has to report that this code has run.
 script = f"sleep 0.3; kill -STOP {{gateway()}}"
 _ = subprocess.Popen(["sh", "-c", script], start_new_session=True)
 """
@@ -56,14 +56,14 @@ class KillChecks(Conformance):
 
     @check()
     async def test_kill_during_start_ends_the_start(self) -> None:
-        """The start ends with an error of ours, and nothing runs that nobody knows of."""
+        """The start raises an IpyboxError, and no container is left running unnoticed."""
         for delay in (0.0, 0.01, 0.1, 0.3):
             container = await self.subject.create(self.spec())
             try:
                 starting = asyncio.create_task(container.start())
                 await asyncio.wait([starting], timeout=delay)
-                await asyncio.sleep(0)  # it has begun, also without a delay
-                came_up = delay > 0 and starting.done()  # a fast machine's; the kill comes late
+                await asyncio.sleep(0)  # lets the start begin even if the delay is 0
+                came_up = delay > 0 and starting.done()  # on a fast machine, before the kill
                 await container.kill()
                 async with asyncio.timeout(SOON_SECONDS):
                     with nullcontext() if came_up else pytest.raises(IpyboxError):
@@ -134,8 +134,8 @@ class KillChecks(Conformance):
             assert await self.leftovers() == []
 
     async def _freeze(self, container: Container) -> None:
-        """Stops the gateway, so that it can't answer, nor end itself."""
-        with suppress(IpyboxError):  # the answer may come too late
+        """Stop the gateway with SIGSTOP, so that it can neither answer nor exit."""
+        with suppress(IpyboxError):  # the gateway may freeze before it has answered
             await self.python(FREEZE, on=container)
         endpoint = container.endpoint
         assert endpoint is not None
@@ -151,7 +151,7 @@ class KillChecks(Conformance):
             finally:
                 writer.close()
 
-        await self.until(silent, "the gateway is stopped")
+        await self.until(silent, "the gateway is frozen")
 
 
 def _can_lock(path: Path) -> bool:

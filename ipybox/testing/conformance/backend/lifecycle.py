@@ -1,4 +1,4 @@
-"""From creation to removal."""
+"""A container from creation to removal."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LifecycleChecks(Conformance):
             endpoint = await container.start()
             assert endpoint.token == spec.token
             _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
-            writer.close()  # at the first try
+            writer.close()  # connected at the first attempt
             assert await self.python("print(6 * 7)", on=container) == "42\n"
         finally:
             await container.kill()
@@ -93,7 +93,7 @@ class LifecycleChecks(Conformance):
 
     @check()
     async def test_start_reports_what_the_runtime_refuses(self) -> None:
-        # The runtime wants a longer one: this is how a start fails in every engine.
+        # The runtime wants a longer token; a start can fail like this on every engine.
         async with self.created(token="short") as container:
             with pytest.raises(ContainerStartError, match="32 characters"):
                 await container.start()
@@ -101,7 +101,7 @@ class LifecycleChecks(Conformance):
     @check()
     async def test_start_reports_the_log_of_a_container_that_exits(self) -> None:
         async with self.created(env={"PYTHONHOME": "/nowhere"}) as container:
-            # No interpreter starts with that; it says so, and it is not waited for any more.
+            # No interpreter starts with that variable. It logs why, and the start fails at once.
             async with asyncio.timeout(SOON_SECONDS):
                 with pytest.raises(ContainerStartError, match="encodings"):
                     await container.start()

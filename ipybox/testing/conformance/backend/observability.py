@@ -1,4 +1,4 @@
-"""What a container uses, and freezing it: ``stats``, ``pause``."""
+"""What a container logs and uses, and pausing it: ``logs``, ``stats``, ``pause``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from ipybox.backend import Capability, Container
 from ipybox.client import ExecutionClient
 from ipybox.errors import BackendError
-from ipybox.testing.conformance.backend.probes import BURN
+from ipybox.testing.conformance.backend.probes import BURN, GATEWAY
 from ipybox.testing.conformance.base import SOON_SECONDS, Conformance
 from ipybox.testing.conformance.checks import check
 
@@ -19,6 +19,40 @@ GROWN_BYTES = 150 * MEBIBYTE
 
 
 class ObservabilityChecks(Conformance):
+    @check()
+    async def test_logs_return_lines_oldest_first(self) -> None:
+        code = f"""{GATEWAY}
+with open(f"/proc/{{gateway()}}/fd/2", "w") as log:
+    for number in range(5):
+        print("line", number, "é", file=log, flush=True)
+"""
+        async with self.started() as container:
+            await self.python(code, on=container)
+
+            async def logged() -> bool:
+                return (await container.logs())[-5:] == [f"line {i} é" for i in range(5)]
+
+            await self.until(logged, "five lines in the log")
+            assert await container.logs(tail=2) == ["line 3 é", "line 4 é"]
+            assert await container.logs(tail=0) == []
+
+    @check()
+    async def test_logs_contain_neither_token_nor_runtime_events(self) -> None:
+        endpoint = self.shared.endpoint
+        assert endpoint is not None
+        text = "\n".join(await self.shared.logs(1000))
+        assert endpoint.token not in text
+        assert '{"event"' not in text
+
+    @check()
+    async def test_logs_before_start_and_after_kill_raise_nothing(self) -> None:
+        async with self.created() as container:
+            assert await container.logs() == []
+            await container.start()
+            await container.kill()
+            assert isinstance(await container.logs(), list)
+            assert await container.logs(tail=0) == []
+
     @check(Capability.STATS)
     async def test_stats_fit_a_gateway_and_a_kernel(self) -> None:
         stats = await self.shared.stats()
@@ -99,11 +133,11 @@ class ObservabilityChecks(Conformance):
     async def test_pause_suspends_the_lease(self) -> None:
         async with self.running(lease=6.0) as container:
             await container.pause()
-            ending = asyncio.create_task(container.wait())
-            assert not (await asyncio.wait([ending], timeout=8.0))[0]
+            waiting = asyncio.create_task(container.wait())
+            assert not (await asyncio.wait([waiting], timeout=8.0))[0]
             await container.unpause()
-            assert not (await asyncio.wait([ending], timeout=0.5))[0]
-            ending.cancel()
+            assert not (await asyncio.wait([waiting], timeout=0.5))[0]
+            waiting.cancel()
             assert await self.python("print(1)", on=container.container) == "1\n"
 
 

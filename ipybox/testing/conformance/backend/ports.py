@@ -1,4 +1,4 @@
-"""Ports on the host: of the gateway, and further ones."""
+"""Host ports: the gateway's, and those that a container publishes."""
 
 from __future__ import annotations
 
@@ -105,12 +105,12 @@ class PortChecks(Conformance):
                     await container.start()
 
     async def _use(self, container: Container, port: int) -> None:
-        """Serves something inside, and fetches it from outside."""
+        """Serve a page inside the container and fetch it from the host."""
         endpoint = container.endpoint
         assert endpoint is not None
         async with ExecutionClient(
             endpoint.port, endpoint.host, token=endpoint.token
-        ) as client:  # its kernel serves
+        ) as client:  # the server runs in its kernel
             await client.execute(SERVER)
             reader, writer = await asyncio.open_connection(endpoint.host, port)
             writer.write(b"GET / HTTP/1.0\r\n\r\n")
@@ -119,7 +119,7 @@ class PortChecks(Conformance):
 
 
 def _free_port() -> int:
-    """Below those that the system gives to who asks for any: nobody else gets it meanwhile."""
+    """Return a port below the ephemeral range, so that the system gives it to no one else."""
     while True:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
@@ -140,7 +140,7 @@ def _check_echo(host: str, port: int) -> None:
 
 @contextlib.contextmanager
 def _listening() -> Iterator[int]:
-    """A port that is in use."""
+    """Listen on a port and return its number."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

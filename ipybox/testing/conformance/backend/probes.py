@@ -1,4 +1,4 @@
-"""What checks run inside a container to see for themselves: Python, as text."""
+"""Python code, as strings, that checks run in a container to see what it is really like."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def gateway():
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             if b"-m\\0ipybox_runtime\\0" in file.read():
                 return pid
-    raise RuntimeError("no process above this one is the gateway")
+    raise RuntimeError("The gateway is not among the ancestors of this process.")
 """
-"""Defines ``gateway()``: its process, among those above the kernel."""
+"""Defines ``gateway()``, which returns the process id of the gateway, an ancestor of the kernel."""
 
 STATUS = """
 for line in open("/proc/self/status"):
@@ -22,7 +22,7 @@ for line in open("/proc/self/status"):
     if name in ("Uid", "Gid", "CapEff", "CapPrm", "CapInh", "CapAmb", "NoNewPrivs", "Seccomp"):
         print(name, value.split()[0])
 """
-"""Prints what the kernel tells of this process."""
+"""Prints user, group, capabilities and seccomp mode of this process, from /proc."""
 
 MEMORY_LIMIT = """
 import pathlib
@@ -37,7 +37,7 @@ for line in open("/proc/meminfo"):
         found.append(int(line.split()[1]) * 1024)
 print(min(found))
 """
-"""Prints the bytes that this container can have at most."""
+"""Prints the memory limit of this container in bytes."""
 
 THREADS = """
 import threading
@@ -56,7 +56,7 @@ for thread in threads:
     thread.join()
 print(count)
 """
-"""Prints how many threads can be started, up to ``most``."""
+"""Prints how many threads can be started, at most ``most``."""
 
 BURN = """
 import time
@@ -66,9 +66,9 @@ while time.monotonic() < end:
     pass
 print(time.process_time() - before)
 """
-"""Prints the seconds of processor time had in so many seconds."""
+"""Keeps a processor busy for ``seconds`` and prints the processor time used, in seconds."""
 
 
 def status_of(text: str) -> dict[str, str]:
-    """What STATUS has printed."""
+    """Parse what STATUS printed into names and values."""
     return dict(line.split() for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""A command's input and output as bytes: ``open_stream``."""
+"""A command's standard input and output as a byte stream: ``open_stream``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ipybox.testing.conformance.base import SOON_SECONDS
 from ipybox.testing.conformance.checks import check
 
 NOT_STARTED = (126, 127)
+"""Exit codes of a shell that could not start a command."""
 
 
 class StreamChecks(CommandChecks):
@@ -41,11 +42,11 @@ class StreamChecks(CommandChecks):
     @check(Capability.EXEC)
     async def test_stream_returns_the_exit_code(self) -> None:
         async with await self.shared.open_stream(["sh", "-c", "cat; exit 7"]) as stream:
-            ending = asyncio.create_task(stream.exit_code())
-            assert not (await asyncio.wait([ending], timeout=0.3))[0]
+            exiting = asyncio.create_task(stream.exit_code())
+            assert not (await asyncio.wait([exiting], timeout=0.3))[0]
             await stream.write_eof()
             assert await stream.read() == b""
-            assert await ending == 7
+            assert await exiting == 7
 
     @check(Capability.EXEC)
     async def test_stream_returns_standard_output_only(self) -> None:
@@ -87,7 +88,7 @@ class StreamChecks(CommandChecks):
             done, _ = await asyncio.wait([flooding], timeout=1.0)
             flooding.cancel()
             await asyncio.wait([flooding])
-            assert not done, "200 MB were taken by a command that reads nothing"
+            assert not done, "200 MB were written to a command that reads nothing"
 
     @check(Capability.EXEC)
     async def test_stream_of_an_unknown_program_fails(self) -> None:
@@ -98,4 +99,4 @@ class StreamChecks(CommandChecks):
                         pass
                     assert await stream.exit_code() in NOT_STARTED
             except BackendError:
-                pass  # told at once: better still
+                pass  # reported at once, which is even better

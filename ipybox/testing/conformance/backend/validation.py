@@ -1,4 +1,4 @@
-"""Bad input: refused by a name of ours, and nothing is started for it."""
+"""Invalid and unsupported input raises an IpyboxError, and nothing is started for it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INVALID: tuple[dict[str, Any], ...] = (
     {"ports": (8000,)},
 )  # fmt: skip
 
-ASKS: dict[Capability, dict[str, Any]] = {
+OPTIONS_NEEDING: dict[Capability, dict[str, Any]] = {
     Capability.BINDS: {"binds": (Bind(host_path=Path("never-made"), container_path="x"),)},
     Capability.READ_ONLY_BINDS: {
         "binds": (Bind(host_path=Path("never-made"), container_path="x", read_only=True),)
@@ -43,7 +43,7 @@ ASKS: dict[Capability, dict[str, Any]] = {
     Capability.READ_ONLY_ROOT: {"read_only_root": True},
     Capability.LEASES: {"lease": None},
 }
-"""What a spec asks for that needs a capability."""
+"""For each capability that a spec can ask for: arguments that ask for it."""
 
 
 class ValidationChecks(Conformance):
@@ -57,7 +57,7 @@ class ValidationChecks(Conformance):
 
     @check()
     async def test_unsupported_options_are_refused_before_any_effect(self) -> None:
-        for capability, options in ASKS.items():
+        for capability, options in OPTIONS_NEEDING.items():
             if capability not in self.capabilities:
                 with pytest.raises(UnsupportedError):
                     async with self.running(**options):
@@ -109,5 +109,5 @@ class ValidationChecks(Conformance):
             try:
                 await container.start()
             except BackendError:
-                return  # none here
+                return  # this machine has none
             assert await self.python(look, on=container) == "True\n"
