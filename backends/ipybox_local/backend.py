@@ -1,4 +1,4 @@
-"""The local backend: a gateway in a subprocess of this process."""
+"""The local backend: a kernel gateway in a subprocess of this process."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ REQUIRED = ("kernel_gateway", "ipykernel", "ipybox_runtime")
 
 
 class LocalBackend(Backend):
-    """Runs the gateway and its kernels as processes of the calling user: no isolation.
+    """A backend that runs the gateway and its kernels as processes of the calling user.
 
-    A container is a private folder with an environment of its own; it goes when
-    the container does, whatever ends it.
+    There is no isolation: it is for development. A container is a private folder with its own
+    virtual environment; the folder is removed when the container exits, for whatever reason.
     """
 
     name = "local"
@@ -30,8 +30,8 @@ class LocalBackend(Backend):
             return Availability(
                 ready=False,
                 version=version,
-                reason="Windows has no process groups and signals as it needs them.",
-                remedy="Use it inside WSL, or another backend.",
+                reason="Windows lacks the process groups and signals that this backend needs.",
+                remedy="Run it inside WSL, or choose another backend.",
             )
         missing = [name for name in REQUIRED if importlib.util.find_spec(name) is None]
         if missing:

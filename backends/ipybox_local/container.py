@@ -1,4 +1,4 @@
-"""A local container: a supervisor process, and all that runs below it."""
+"""A local container: a supervisor process and its descendants."""
 
 from __future__ import annotations
 
@@ -30,23 +30,29 @@ from ipybox_local import workspace
 from ipybox_local.translate import supervisor_config
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
-TEARDOWN_SECONDS = 40.0  # a little longer than the supervisor gives itself
+TEARDOWN_SECONDS = 40.0  # a little longer than the supervisor's own limit
 LOG_TAIL_BYTES = 256 * 1024
-SIGNALS = 128  # so much above a signal's number is the supervisor's exit code, as a shell has it
+SIGNAL_EXIT_BASE = 128  # the supervisor exits with this plus the signal's number, as a shell does
 
 log = logging.getLogger(__name__)
 
 
 class LocalContainer(Container):
-    """Lives as long as the pipe to its supervisor is open."""
+    """A container of the local backend; it lives while the pipe to its supervisor is open."""
 
     def __init__(self, spec: ContainerSpec, root: Path) -> None:
+        """Start nothing yet.
+
+        Args:
+            spec: What was asked for.
+            root: The container's private folder. The supervisor creates it.
+        """
         self._spec = spec
         self._root = root
         self._process: asyncio.subprocess.Process | None = None
         self._endpoint: Endpoint | None = None
         self._killed = False
-        self._has_root = True
+        self._owns_root = True
 
     @property
     def id(self) -> str:
@@ -81,23 +87,23 @@ class LocalContainer(Container):
         if process is None:
             return
         if process.stdin is not None:
-            process.stdin.close()  # the supervisor's sign to end everything
+            process.stdin.close()  # tells the supervisor to kill everything and exit
         try:
             async with asyncio.timeout(TEARDOWN_SECONDS):
                 await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()
-        # Where the supervisor itself was killed, the rest is up to us.
-        if self._has_root:
+        # A supervisor that was killed has left the folder behind.
+        if self._owns_root:
             await asyncio.to_thread(_remove, self._root)
 
     async def wait(self) -> ExitStatus:
         if self._process is None:
             return ExitStatus(code=None, reason="never started")
         code = await self._process.wait()
-        if code > SIGNALS:
-            code = SIGNALS - code
+        if code > SIGNAL_EXIT_BASE:
+            code = SIGNAL_EXIT_BASE - code
         return ExitStatus(code=code, reason="ended" if code == 0 else "failed")
 
     async def logs(self, tail: int = 100) -> list[str]:
@@ -117,7 +123,7 @@ class LocalContainer(Container):
             host_env=dict(os.environ),
             host_home=Path.home(),
         )
-        # Its stderr is ours: what the supervisor says there is a fault in it.
+        # The supervisor inherits stderr: it prints only what is a bug in the supervisor itself.
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-I",
@@ -129,7 +135,7 @@ class LocalContainer(Container):
             cwd="/",
         )
         assert self._process.stdin is not None
-        if self._killed:  # before there was a process to end
+        if self._killed:  # kill() was called before there was a process to stop
             await self.kill()
             self._check_not_killed()
         self._process.stdin.write(json.dumps(config).encode() + b"\n")
@@ -145,19 +151,28 @@ class LocalContainer(Container):
         return int(ready["port"])
 
     async def _event(self, name: str) -> dict[str, Any]:
-        """The supervisor's next event, which must be ``name``."""
+        """Return the supervisor's next event, which must have this name.
+
+        Args:
+            name: The name of the expected event.
+
+        Raises:
+            NameTakenError: If a folder with the container's name exists already.
+            PortTakenError: If another process listens on the requested port.
+            ContainerStartError: If the gateway failed or exited instead.
+        """
         assert self._process is not None and self._process.stdout is not None
         line = await self._process.stdout.readline()
         event: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
         if event.get("event") == name:
             return event
         if event.get("event") == "taken":
-            self._has_root = False  # it is the other one's
+            self._owns_root = False  # it belongs to the other container
             raise NameTakenError(
-                f"There is a container {self.id} already, or its folder: {self._root}. "
+                f"The container name {self.id!r} is taken: the folder {self._root} exists already. "
                 "Choose another name."
             )
-        reason = event.get("reason") or f"it ended, exit code {event.get('code')}"
+        reason = event.get("reason") or f"it exited with code {event.get('code')}"
         if self._spec.port is not None and "in use" in reason:
             raise port_taken(self._spec.port)
         raise start_failed(self.id, reason, event.get("log") or await self.logs(tail=20))
@@ -167,11 +182,11 @@ def _remove(root: Path) -> None:
     try:
         workspace.remove(root)
     except OSError as error:
-        log.warning("a container's folder is left: %s", error)
+        log.warning("could not clean up after a container: %s", error)
 
 
 def _import_paths() -> list[str]:
-    """Where kernels find what this process has installed, the runtime among it."""
+    """Return the folders from which kernels import this process's packages and the runtime."""
     spec = importlib.util.find_spec("ipybox_runtime")
     assert spec is not None and spec.origin is not None
     paths = [*site.getsitepackages(), str(Path(spec.origin).parent.parent)]

@@ -1,4 +1,4 @@
-"""Registers the local backend."""
+"""Register the local backend."""
 
 from ipybox.authoring import BackendDescriptor, hookimpl
 

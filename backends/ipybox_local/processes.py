@@ -1,4 +1,7 @@
-"""Ends every descendant of this process. Standard library only: it runs before ``site``."""
+"""Kill every descendant of this process.
+
+Standard library only: the supervisor imports this file in an interpreter without ``site``.
+"""
 
 import ctypes
 import os
@@ -10,17 +13,17 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt_orphans() -> None:
-    """Makes orphaned descendants children of this process (Linux), so that none escapes.
+    """Make orphaned descendants children of this process (Linux), so that none escapes.
 
-    Where the system has no such call (macOS), a process that has left its
-    parent *and* whose parent has ended before the teardown is not found.
+    Where the system has no such call (macOS), the teardown does not find a process that has
+    detached from its parent, and whose parent has exited before.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def reap_orphans(child: int) -> None:
-    """Reaps what has ended, but for our own ``child``: whoever started it waits for it."""
+    """Reap the children that have exited, except ``child``, which its starter waits for."""
     try:
         while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             if ended.si_pid == child:
@@ -31,10 +34,10 @@ def reap_orphans(child: int) -> None:
 
 
 def kill_descendants() -> None:
-    """SIGKILLs and reaps all descendants; returns when none is left."""
+    """Send SIGKILL to all descendants and reap them; return when none is left."""
     while pids := descendants(os.getpid()):
-        # All are stopped first: a process that forks as fast as it is killed
-        # would otherwise stay ahead of us.
+        # All are stopped first: otherwise processes that fork faster than they are killed
+        # would never run out.
         for signum in (signal.SIGSTOP, signal.SIGKILL):
             for pid in pids:
                 try:
@@ -46,7 +49,7 @@ def kill_descendants() -> None:
 
 
 def _reap() -> bool:
-    """Waits for one child and takes those that have ended besides. False: no children."""
+    """Wait for one child, and reap those that have exited too; return False without children."""
     try:
         os.waitpid(-1, 0)
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
@@ -57,7 +60,11 @@ def _reap() -> bool:
 
 
 def descendants(root: int) -> list[int]:
-    """Process ids of all that descend from ``root``, zombies left out."""
+    """Return the process ids of all descendants of ``root``, without zombies.
+
+    Args:
+        root: The process id of the ancestor, which is not part of the result.
+    """
     children: dict[int, list[int]] = {}
     for pid, parent in _processes():
         children.setdefault(parent, []).append(pid)
@@ -71,7 +78,7 @@ def descendants(root: int) -> list[int]:
 
 
 def _processes() -> list[tuple[int, int]]:
-    """(pid, parent pid) of each living process of the machine."""
+    """Return the process id and the parent's id of each living process on this machine."""
     if sys.platform == "linux":
         return [row for entry in os.listdir("/proc") if (row := _proc_row(entry))]
     listing = subprocess.run(
@@ -82,7 +89,7 @@ def _processes() -> list[tuple[int, int]]:
     return [
         (int(pid), int(parent))
         for pid, parent, state in rows
-        # The listing's own process is a child of ours too, and gone by now.
+        # The `ps` process itself was a child of this process too; it has exited by now.
         if not state.startswith("Z") and not (int(parent) == own and _gone(int(pid)))
     ]
 
@@ -102,7 +109,7 @@ def _proc_row(entry: str) -> tuple[int, int] | None:
         return None
     try:
         with open(f"/proc/{entry}/stat", "rb") as stat:
-            # The name stands in parentheses and may hold any character.
+            # The process name is in parentheses and may hold any character.
             fields = stat.read().rpartition(b")")[2].split()
     except OSError:
         return None

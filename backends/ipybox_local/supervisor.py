@@ -1,11 +1,18 @@
-"""Process 1 of a local "container": starts the gateway, and leaves nothing behind.
+"""Process 1 of a local "container": start the gateway, and leave nothing behind.
 
-Run by path, with ``-I -S``, so that it is up in milliseconds: the standard
-library alone. Standard input carries one line of JSON and then stays open; its
-end means that the owner is gone (closed, crashed or killed), and everything
-below this process is killed and the folder removed. Standard output carries the
-gateway's events and, when it ends by itself, ``{"event": "ended", "code": N, "log": […]}``
-with the last lines of its log, which goes with the folder.
+The owner runs this file by its path, with ``-I -S`` and the standard library only, so that it
+starts within milliseconds.
+
+Standard input carries one line of JSON and then stays open. It is closed when the owner is gone
+(it closed the pipe, crashed or was killed): then the supervisor kills its descendants and removes
+the container's folder.
+
+Standard output carries one JSON object per line: the gateway's events, and those of the supervisor:
+
+- ``{"event": "taken"}`` if the container's folder exists already.
+- ``{"event": "failed", "reason": "…"}`` if the gateway could not be started.
+- ``{"event": "ended", "code": N, "log": […]}`` if the gateway exited by itself, with the last lines
+  of its log, which is removed with the folder.
 """
 
 import contextlib
@@ -20,7 +27,7 @@ from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import processes  # type: ignore[import-not-found]  # a sibling file, on sys.path by the line above
+import processes  # type: ignore[import-not-found]  # a sibling, importable by the line above
 import workspace  # type: ignore[import-not-found]
 
 EXIT_OWNER_GONE = 0
@@ -29,7 +36,8 @@ TEARDOWN_SECONDS = 30
 
 
 def start_gateway(config: dict[str, Any], root: Path) -> "subprocess.Popen[bytes]":
-    log = open(root / "log", "ab")  # noqa: SIM115  # the gateway's from here on
+    """Start the gateway in the container's folder, and write its configuration to its input."""
+    log = open(root / "log", "ab")  # noqa: SIM115  # closed below; the gateway has its own copy
     with log:
         gateway = subprocess.Popen(
             config["argv"],
@@ -41,13 +49,17 @@ def start_gateway(config: dict[str, Any], root: Path) -> "subprocess.Popen[bytes
             env=config["env"],
         )
     assert gateway.stdin is not None
-    with contextlib.suppress(BrokenPipeError):  # it has ended: its log tells why
+    with contextlib.suppress(BrokenPipeError):  # it has exited: its log says why
         gateway.stdin.write(json.dumps(config["gateway"]).encode() + b"\n")
     return gateway
 
 
 def relay(gateway: "subprocess.Popen[bytes]") -> bool:
-    """Passes the gateway's events on until it has ended (True) or the owner has gone (False)."""
+    """Forward the gateway's events until one side is gone.
+
+    Returns:
+        True if the gateway closed its output, False if the owner is gone.
+    """
     assert gateway.stdout is not None
     woken, waker = os.pipe()
     for end in (woken, waker):
@@ -70,12 +82,14 @@ def relay(gateway: "subprocess.Popen[bytes]") -> bool:
 
 
 def announce(event: str, **fields: Any) -> None:
-    with contextlib.suppress(BrokenPipeError):  # the owner has gone
+    """Write one event of the supervisor for the owner."""
+    with contextlib.suppress(BrokenPipeError):  # the owner is gone
         os.write(sys.stdout.fileno(), json.dumps({"event": event, **fields}).encode() + b"\n")
 
 
 def main() -> int:
-    # The terminal's Ctrl-C is the owner's affair: it closes our standard input.
+    """Run the container, and return the supervisor's exit code."""
+    # Ctrl-C at the terminal is left to the owner, which closes the supervisor's standard input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_OWNER_GONE))
     processes.adopt_orphans()
@@ -85,7 +99,7 @@ def main() -> int:
     config = json.loads(line)
     root = Path(config["root"])
     code = EXIT_FAILED
-    if not workspace.take(root):
+    if not workspace.claim(root):
         announce("taken")
         return code
     try:
@@ -94,15 +108,15 @@ def main() -> int:
         gateway = start_gateway(config, root)
         code = EXIT_OWNER_GONE
         if relay(gateway):
-            gateway.kill()  # it may have closed its end of the pipe, and live
+            gateway.kill()  # it may have closed its output and still be running
             code = gateway.wait()
             announce("ended", code=code, log=workspace.log_tail(root))
-            code = code if code >= 0 else 128 - code  # as a shell has it
-    except Exception as error:  # the outermost: whoever waits is told, whatever it is
+            code = code if code >= 0 else 128 - code  # as a shell does
+    except Exception as error:  # the owner waits for an event, whatever the failure
         announce("failed", reason=f"{type(error).__name__}: {error}")
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        # A process that can't be ended (in uninterruptible sleep) ends this wait, not us.
+        # A process in uninterruptible sleep cannot be killed: SIGALRM then stops the supervisor.
         signal.alarm(TEARDOWN_SECONDS)
         processes.kill_descendants()
         workspace.remove(root)

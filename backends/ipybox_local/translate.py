@@ -1,4 +1,4 @@
-"""From a spec to what the supervisor is told. Pure."""
+"""Translate a spec into the supervisor's configuration. No I/O except a look for pip.conf."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from ipybox.authoring import LOOPBACK, ContainerSpec
 
-# What a program needs to find its libraries, its certificates, the package index
-# and the user's language. All else stays out: it may be a secret.
+# A program needs these to find its libraries, certificates and the package index, and to know the
+# user's language. No other variable is passed on: it may hold a secret.
 ALLOWED_NAMES = frozenset({
     "LANG", "LANGUAGE", "TZ", "TERM", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
@@ -28,7 +28,19 @@ def supervisor_config(
     host_env: Mapping[str, str],
     host_home: Path,
 ) -> dict[str, Any]:
-    """The supervisor's configuration, as JSON values."""
+    """Return the supervisor's configuration, which consists of JSON values.
+
+    Args:
+        spec: What was asked for.
+        root: The container's private folder.
+        import_paths: Folders from which the kernels import the host's packages.
+        host_env: The environment variables of this process.
+        host_home: The home folder of the calling user.
+
+    Returns:
+        A dict with the keys "root", "binds", "import_paths", "argv" (of the gateway), "env" (of
+        the gateway and its kernels) and "gateway" (the configuration that the gateway reads).
+    """
     environment = kernel_environment(root, host_env=host_env, host_home=host_home)
     return {
         "root": str(root),
@@ -48,13 +60,19 @@ def supervisor_config(
 def kernel_environment(
     root: Path, *, host_env: Mapping[str, str], host_home: Path
 ) -> dict[str, str]:
-    """The environment of the gateway and its kernels, before the spec's own."""
+    """Return the environment variables of the gateway and its kernels, without the spec's own.
+
+    Args:
+        root: The container's private folder.
+        host_env: The environment variables of this process.
+        host_home: The home folder of the calling user, for its pip settings.
+    """
     allowed = {
         name: value
         for name, value in host_env.items()
         if name in ALLOWED_NAMES or name.startswith(ALLOWED_PREFIXES)
     }
-    # The user's own pip settings (an index, say), which the private home hides.
+    # The user's pip settings (a package index, for example) would be hidden by the private home.
     settings = [host_home / ".config/pip/pip.conf", host_home / ".pip/pip.conf"]
     found = next((str(path) for path in settings if path.is_file()), None)
     if found is not None:

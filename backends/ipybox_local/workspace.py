@@ -1,4 +1,7 @@
-"""A local container's private folder. Standard library only: it runs before ``site``."""
+"""A local container's private folder.
+
+Standard library only: the supervisor imports this file in an interpreter without ``site``.
+"""
 
 import contextlib
 import glob
@@ -8,10 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-# Debian keeps pip's wheel here, for environments of its own.
+# Debian keeps pip's wheel here, for the virtual environments that it creates.
 SYSTEM_WHEELS = "/usr/share/python-wheels"
 REMOVE_SECONDS = 10.0
-AGAIN_SECONDS = 0.05
+POLL_INTERVAL = 0.05
 FOLDERS = ("app", "home", "tmp", "jupyter")
 
 PIP_SCRIPT = """#!{python}
@@ -21,8 +24,8 @@ sys.exit(main())
 """
 
 
-def take(root: Path) -> bool:
-    """Makes the folder. False where there is one of that name: it is another's."""
+def claim(root: Path) -> bool:
+    """Create the folder; return False if it exists already and so belongs to another container."""
     try:
         root.mkdir(mode=0o700)
     except FileExistsError:
@@ -31,9 +34,11 @@ def take(root: Path) -> bool:
 
 
 def create(root: Path, *, binds: list[tuple[str, str]]) -> None:
-    """Fills the folder, with its working directory ``app``; binds become links in it.
+    """Fill the folder; its working directory is ``app``, and binds become links below it.
 
-    ``binds`` are pairs: an absolute host path, and a relative path below ``app``.
+    Args:
+        root: The folder, which was claimed before.
+        binds: Pairs of an absolute host path and a path relative to ``app``.
     """
     for name in FOLDERS:
         (root / name).mkdir(mode=0o700)
@@ -44,7 +49,12 @@ def create(root: Path, *, binds: list[tuple[str, str]]) -> None:
 
 
 def create_environment(root: Path, *, import_paths: list[str]) -> None:
-    """Makes a virtual environment that sees the host's packages and installs into itself."""
+    """Create a virtual environment that sees the host's packages and installs into itself.
+
+    Args:
+        root: The container's folder; the environment becomes ``venv`` in it.
+        import_paths: Folders that hold the host's packages.
+    """
     import venv
 
     venv.EnvBuilder(symlinks=True, with_pip=False).create(str(root / "venv"))
@@ -58,7 +68,7 @@ def create_environment(root: Path, *, import_paths: list[str]) -> None:
 
 
 def _pip_wheels(import_paths: list[str]) -> list[str]:
-    """pip's own wheel as the standard library carries it, for hosts without pip."""
+    """Return the path of pip's wheel in the standard library, for a host without pip."""
     if any(os.path.isdir(os.path.join(path, "pip")) for path in import_paths):
         return []
     bundled = os.path.join(os.path.dirname(os.__file__), "ensurepip", "_bundled")
@@ -67,13 +77,19 @@ def _pip_wheels(import_paths: list[str]) -> list[str]:
 
 
 def log_tail(root: Path, lines: int = 20) -> list[str]:
-    """The last lines of the gateway's log."""
+    """Return the last lines of the gateway's log."""
     return (root / "log").read_text(errors="replace").splitlines()[-lines:]
 
 
 def remove(root: Path) -> None:
-    """Removes the folder; what binds link to stays as it is. Processes that are just ending
-    may still write there: it is tried for a while. Raises OSError."""
+    """Remove the folder; what the binds link to stays untouched.
+
+    Processes that are still exiting may write to the folder, so the removal is repeated for up to
+    ``REMOVE_SECONDS``.
+
+    Raises:
+        OSError: If the folder could not be removed in that time.
+    """
     deadline = time.monotonic() + REMOVE_SECONDS
     while True:
         with contextlib.suppress(OSError):
@@ -81,15 +97,15 @@ def remove(root: Path) -> None:
         if not root.exists():
             return
         if time.monotonic() > deadline:
-            raise OSError(f"{root} could not be removed within {REMOVE_SECONDS:.0f} s")
-        time.sleep(AGAIN_SECONDS)
+            raise OSError(f"The folder {root} could not be removed within {REMOVE_SECONDS:.0f} s.")
+        time.sleep(POLL_INTERVAL)
 
 
 def _remove_once(root: Path) -> None:
     def make_removable(function: object, path: str, _: object) -> None:
         if Path(path) == root:
-            raise  # what is above it is not ours
-        # Code may have taken away its own permissions.
+            raise  # the folder above it must not be touched
+        # The container's code may have removed its own permissions.
         parent = os.path.dirname(path)
         os.chmod(parent, 0o700)
         if not os.path.islink(path):

@@ -1,4 +1,4 @@
-"""The local backend, held to the contract."""
+"""The local backend, checked against the contract of all backends."""
 
 import tempfile
 from pathlib import Path
@@ -20,5 +20,5 @@ class TestLocalBackend(BackendConformance):
 
     @classmethod
     async def existing(cls) -> list[str]:
-        """Each has a folder of its name."""
+        """Return the names of all temporary folders: each container's folder has its name."""
         return [path.name for path in Path(tempfile.gettempdir()).iterdir()]
