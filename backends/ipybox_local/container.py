@@ -87,7 +87,7 @@ class LocalContainer(Container):
         if process is None:
             return
         if process.stdin is not None:
-            process.stdin.close()  # tells the supervisor to kill everything and exit
+            process.stdin.close()  # makes the supervisor kill everything and exit
         try:
             async with asyncio.timeout(TEARDOWN_SECONDS):
                 await process.wait()
