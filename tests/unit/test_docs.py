@@ -1,13 +1,14 @@
 """Everything that the documentation names exists: links, files, names, commands, variables."""
 
 import builtins
+import functools
 import importlib
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
-import pytest
 import typer.main
 
 import ipybox.errors
@@ -16,6 +17,7 @@ from ipybox.container import ContainerOptions
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+ARCHITECTURE = ROOT / "docs/architecture.md"
 SOURCES = ("ipybox", "backends", "images", "tests", "benchmarks", "examples")
 IMPORT_ROOTS = ("", "images", "backends", "tests/thirdparty")
 """Where a path such as ``ipybox_runtime/wire.py`` may be."""
@@ -24,19 +26,29 @@ SPAN = re.compile(r"`([^`\n]+)`")
 CODE_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 FILE = re.compile(r"[\w./-]+\.py")
 FOLDER = re.compile(r"(?:\w+/)+")
+NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 DOTTED = re.compile(r"ipybox\w*(?:\.\w+)+")
 IMPORT = re.compile(r"^from (ipybox[\w.]*) import (\([^)]*\)|[^\n]+)", re.M)
 ERROR = re.compile(r"\w+Error")
-
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+VARIABLE = re.compile(r"IPYBOX_[A-Z_]+")
+FILE_AND_NAME = re.compile(r"`([\w/.-]+\.py)`:?\s\(?`([A-Za-z_][\w.]*)(?:\(\))?`")
+"""A file, and right after it a name that it defines."""
 
 
 def prose(page: Path) -> str:
+    """Return a page without its code blocks."""
     return CODE_BLOCK.sub("", page.read_text())
 
 
 def spans(page: Path) -> list[str]:
-    return SPAN.findall(prose(page))
+    """Return what stands between backticks on a page, without the parentheses of calls."""
+    return [span.removesuffix("()") for span in SPAN.findall(prose(page))]
+
+
+@functools.cache
+def code(*folders: str) -> str:
+    """Return the source of all modules in these folders of the repository."""
+    return "".join(path.read_text() for name in folders for path in (ROOT / name).rglob("*.py"))
 
 
 def find_file(name: str) -> Path | None:
@@ -56,82 +68,82 @@ def anchors(page: Path) -> set[str]:
     return {heading.replace(" ", "-") for heading in kept}
 
 
-def resolve(dotted: str) -> Any:
-    """Import the object that a dotted name stands for."""
-    module, *names = dotted.split(".")
-    found: Any = importlib.import_module(module)
-    path = module
+def can_be_imported(dotted: str) -> bool:
+    """Return whether a dotted name stands for a module, or for an attribute in one."""
+    path, *names = dotted.split(".")
+    found: Any = importlib.import_module(path)
     for name in names:
         path = f"{path}.{name}"
         if not hasattr(found, name):
-            importlib.import_module(path)
+            try:
+                importlib.import_module(path)
+            except ImportError:
+                return False
         found = getattr(found, name)
-    return found
+    return True
 
 
-@each_page
-def test_links_lead_somewhere(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
-        if link.startswith(("http://", "https://")):
-            continue
-        file, _, anchor = link.partition("#")
-        target = (page.parent / file).resolve() if file else page
-        assert target.exists(), link
-        assert not anchor or anchor in anchors(target), link
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+            if link.startswith(("http://", "https://")):
+                continue
+            file, _, anchor = link.partition("#")
+            target = (page.parent / file).resolve() if file else page
+            assert target.exists(), f"{page.name}: {link}"
+            assert not anchor or anchor in anchors(target), f"{page.name}: {link}"
 
 
-@each_page
-def test_files_and_folders_exist(page: Path) -> None:
-    for span in spans(page):
-        is_folder = FOLDER.fullmatch(span) and span.split("/")[0] in (*SOURCES, "docs")
-        if is_folder or FILE.fullmatch(span):
-            assert find_file(span), span
+def test_files_and_folders_exist() -> None:
+    for page in PAGES:
+        for span in spans(page):
+            is_folder = FOLDER.fullmatch(span) and span.split("/")[0] in (*SOURCES, "docs")
+            if is_folder or FILE.fullmatch(span):
+                assert find_file(span), f"{page.name}: {span}"
 
 
-@each_page
-def test_dotted_names_can_be_imported(page: Path) -> None:
-    names = [span.removesuffix("()") for span in spans(page)]
-    for name in names:
-        if DOTTED.fullmatch(name) and not name.endswith((".py", ".md")):
-            resolve(name)
+def test_dotted_names_can_be_imported() -> None:
+    for page in PAGES:
+        for span in spans(page):
+            if DOTTED.fullmatch(span) and not span.endswith((".py", ".md")):
+                assert can_be_imported(span), f"{page.name}: {span}"
 
 
-@each_page
-def test_imports_of_code_blocks_work(page: Path) -> None:
-    for module, names in IMPORT.findall(page.read_text()):
-        for name in re.findall(r"\w+", re.sub(r" as \w+", "", names)):
-            resolve(f"{module}.{name}")
+def test_imports_of_code_blocks_work() -> None:
+    for page in PAGES:
+        for module, names in IMPORT.findall(page.read_text()):
+            for name in re.findall(r"\w+", re.sub(r" as \w+", "", names)):
+                assert can_be_imported(f"{module}.{name}"), f"{page.name}: {module}.{name}"
 
 
-@each_page
-def test_errors_exist(page: Path) -> None:
-    for span in spans(page):
-        if ERROR.fullmatch(span):
-            assert hasattr(ipybox.errors, span) or hasattr(builtins, span), span
+def test_errors_exist() -> None:
+    for page in PAGES:
+        for span in filter(ERROR.fullmatch, spans(page)):
+            known = hasattr(ipybox.errors, span) or hasattr(builtins, span)
+            assert known, f"{page.name}: {span}"
 
 
-@each_page
-def test_environment_variables_exist(page: Path) -> None:
-    files = [path for source in SOURCES for path in (ROOT / source).rglob("*.py")]
-    known = set(re.findall(r"IPYBOX_[A-Z_]+", "".join(path.read_text() for path in files)))
-    assert set(re.findall(r"IPYBOX_[A-Z_]+", page.read_text())) <= known
+def test_environment_variables_exist() -> None:
+    known = set(VARIABLE.findall(code(*SOURCES)))
+    for page in PAGES:
+        assert set(VARIABLE.findall(page.read_text())) <= known, page.name
 
 
-@each_page
-def test_commands_are_accepted(page: Path) -> None:
+def test_commands_are_accepted() -> None:
     """Each ``ipybox`` command exists and takes its arguments; none is run."""
-    blocks = "".join(text for _, text in CODE_BLOCK.findall(page.read_text()))
-    lines = re.findall(r"^ipybox .+$", blocks, re.M)
-    # Prose may name a command without its arguments.
-    lines += [span for span in spans(page) if re.fullmatch(r"ipybox [a-z]+ .*", span)]
     group: Any = typer.main.get_command(app)
-    for line in lines:
-        _, name, *arguments = shlex.split(line, comments=True)
-        command = group.get_command(None, name)
-        assert command is not None, line
-        command.make_context(name, arguments)
-    for name in re.findall(r"`ipybox ([a-z]+)`", prose(page)):
-        assert group.get_command(None, name) is not None, name
+    for page in PAGES:
+        blocks = "".join(text for _, text in CODE_BLOCK.findall(page.read_text()))
+        lines = re.findall(r"^ipybox .+$", blocks, re.M)
+        # Prose may name a command without its arguments.
+        lines += [span for span in spans(page) if re.fullmatch(r"ipybox [a-z]+ .*", span)]
+        for line in lines:
+            _, name, *arguments = shlex.split(line, comments=True)
+            command = group.get_command(None, name)
+            assert command is not None, f"{page.name}: {line}"
+            command.make_context(name, arguments)
+        for name in re.findall(r"`ipybox ([a-z]+)`", prose(page)):
+            assert group.get_command(None, name) is not None, f"{page.name}: {name}"
 
 
 def test_the_docker_page_lists_every_option() -> None:
@@ -140,3 +152,52 @@ def test_the_docker_page_lists_every_option() -> None:
     first_cells = re.findall(r"^\| (.+?) \|", table, re.M)
     listed = [name for cell in first_cells for name in SPAN.findall(cell)]
     assert sorted(listed) == sorted(ContainerOptions.__annotations__)
+
+
+def test_the_index_lists_every_page() -> None:
+    index = ROOT / "docs/index.md"
+    links = re.findall(r"\]\(([^)\s]+\.md)\)", index.read_text())
+    listed = {(index.parent / link).resolve() for link in links}
+    assert {page for page in PAGES if page.is_relative_to(index.parent)} - {index} <= listed
+
+
+def test_the_architecture_page_describes_every_room() -> None:
+    listed = re.findall(r"^\| `([\w/]+)/` \|", ARCHITECTURE.read_text(), re.M)
+    packages = {
+        path.parent.relative_to(ROOT / base).as_posix()
+        for base, folder in (("", "ipybox"), ("backends", "."), ("images", "."))
+        for path in (ROOT / base / folder).rglob("__init__.py")
+    }
+    assert sorted(listed) == sorted(packages - {"ipybox"})
+
+
+def test_the_architecture_page_describes_every_module_at_the_top() -> None:
+    listed = re.findall(r"^\| `(ipybox/\w+\.py)` \|", ARCHITECTURE.read_text(), re.M)
+    modules = [path.relative_to(ROOT).as_posix() for path in (ROOT / "ipybox").glob("*.py")]
+    assert sorted(listed) == sorted(modules)
+
+
+def test_the_architecture_page_shows_the_layers_of_the_contract() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (layers,) = [
+        contract["layers"]
+        for contract in settings["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers"
+    ]
+    assert "\n```\n" + "\n".join(layers) + "\n```\n" in ARCHITECTURE.read_text()
+
+
+def test_names_on_the_architecture_page_occur_in_the_code() -> None:
+    words = set(re.findall(r"\w+", code("ipybox", "backends", "images")))
+    names = [span for span in spans(ARCHITECTURE) if NAME.fullmatch(span) and "/" not in span]
+    known = [name for name in names if set(name.split(".")) <= words or find_file(name)]
+    assert sorted(set(names) - set(known)) == []
+
+
+def test_names_beside_a_file_occur_in_it() -> None:
+    pairs = FILE_AND_NAME.findall(prose(ARCHITECTURE))
+    assert len(pairs) > 50
+    for file, name in pairs:
+        found = find_file(file)
+        words = set(re.findall(r"\w+", found.read_text())) if found else set()
+        assert set(name.split(".")) <= words, f"{file} {name}"
