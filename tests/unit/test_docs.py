@@ -16,7 +16,9 @@ from ipybox.cli.main import app
 from ipybox.container import ContainerOptions
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted(
+    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")
+) + sorted((ROOT / "docs").rglob("*.md"))
 ARCHITECTURE = ROOT / "docs/architecture.md"
 SOURCES = ("ipybox", "backends", "images", "tests", "benchmarks", "examples")
 IMPORT_ROOTS = ("", "images", "backends", "tests/thirdparty")
