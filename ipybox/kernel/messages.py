@@ -1,8 +1,9 @@
 """Builds and parses the frames of a kernel's WebSocket. Pure: no I/O.
 
-Two framings (Jupyter Server, "kernel websocket protocols"): ``v1`` is binary,
-offsets first; without a subprotocol a frame is a JSON object, or binary with
-buffers behind it. Message contents are those of Jupyter messaging 5.4.
+There are two framings (Jupyter Server, "kernel websocket protocols"). With the subprotocol ``v1``,
+a frame is binary and starts with the offsets of its parts. Without a subprotocol, a frame is a
+JSON object, or binary if the message has buffers. The contents of messages are those of Jupyter
+messaging 5.4.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ PROTOCOL_VERSION = "5.4"
 Channel = Literal["shell", "control", "stdin", "iopub"]
 
 MAX_PARTS = 1024
-"""More buffers than any message has; a frame that claims more is refused."""
+"""More than any message has. A frame that claims to have more parts is refused."""
 
 
 class Header(msgspec.Struct):
@@ -34,13 +35,20 @@ class Header(msgspec.Struct):
 
 
 class ParentHeader(msgspec.Struct):
-    """A message that answers nothing has an empty one."""
+    """The header of the request that a message answers; empty if it answers none."""
 
     msg_id: str = ""
 
 
 class Message(msgspec.Struct):
-    """One message from a kernel. ``content`` is JSON, decoded by :func:`content_of`."""
+    """One message from a kernel.
+
+    Attributes:
+        channel: The kernel's channel that the message came from.
+        header: The header of the message.
+        parent_header: The header of the request that the message answers.
+        content: The content as JSON; :func:`content_of` decodes it.
+    """
 
     channel: str
     header: Header
@@ -49,22 +57,31 @@ class Message(msgspec.Struct):
 
 
 class StatusContent(msgspec.Struct):
+    """The content of ``status``.
+
+    ``exit_code`` and ``out_of_memory`` are sent only by ipybox_runtime, with the state "dead".
+    """
+
     execution_state: str
-    exit_code: int | None = None  # ours: from ipybox_runtime, with "dead"
+    exit_code: int | None = None
     out_of_memory: bool = False
 
 
 class StreamContent(msgspec.Struct):
+    """The content of ``stream``."""
+
     name: Literal["stdout", "stderr"]
     text: str
 
 
 class Transient(msgspec.Struct):
+    """The data of a display that is not to be stored."""
+
     display_id: str | None = None
 
 
 class DisplayContent(msgspec.Struct):
-    """Of display_data, update_display_data and execute_result."""
+    """The content of ``display_data``, ``update_display_data`` and ``execute_result``."""
 
     data: dict[str, Any]
     metadata: dict[str, Any] = {}
@@ -72,32 +89,43 @@ class DisplayContent(msgspec.Struct):
 
 
 class OversizedContent(msgspec.Struct):
-    """Ours: in place of a message that was above the cap, of ``bytes`` bytes."""
+    """The content of ``oversized``, which ipybox_runtime sends in place of a message that was
+    larger than ``max_message``: the size of that message in bytes."""
 
     bytes: int
 
 
 class InputRequestContent(msgspec.Struct):
+    """The content of ``input_request``."""
+
     prompt: str = ""
     password: bool = False
 
 
 class ClearOutputContent(msgspec.Struct):
+    """The content of ``clear_output``."""
+
     wait: bool = False
 
 
 class ErrorContent(msgspec.Struct):
+    """The content of ``error``."""
+
     ename: str
     evalue: str
     traceback: list[str] = []
 
 
 class Payload(msgspec.Struct):
+    """One payload of an ``execute_reply``. Those of source "page" hold text for the pager."""
+
     source: str = ""
     data: dict[str, Any] = {}
 
 
 class ExecuteReplyContent(msgspec.Struct):
+    """The content of ``execute_reply``."""
+
     status: str
     ename: str = ""
     evalue: str = ""
@@ -106,6 +134,8 @@ class ExecuteReplyContent(msgspec.Struct):
 
 
 class CompleteReplyContent(msgspec.Struct):
+    """The content of ``complete_reply``. Positions are in characters."""
+
     status: str
     matches: list[str] = []
     cursor_start: int = 0
@@ -113,6 +143,8 @@ class CompleteReplyContent(msgspec.Struct):
 
 
 class _JsonFrame(msgspec.Struct):
+    """A frame without a subprotocol."""
+
     header: Header
     content: msgspec.Raw
     parent_header: ParentHeader = msgspec.field(default_factory=ParentHeader)
@@ -128,19 +160,28 @@ Content = TypeVar("Content", bound=msgspec.Struct)
 
 
 def content_of(message: Message, kind: type[Content]) -> Content:
-    """The content of a message as ``kind``. Raises ProtocolError, and nothing else."""
+    """Decode the content of a message.
+
+    Args:
+        message: The message; untrusted.
+        kind: The type of the content.
+
+    Raises:
+        ProtocolError: If the content is malformed. Nothing else is raised.
+    """
     decoder = _content_decoder(kind)
     try:
         try:
             content: Content = decoder.decode(message.content)
         except UnicodeDecodeError:
-            # File names that are no text travel as the bytes that they are.
+            # File names that are not valid UTF-8 are sent as they are.
             text = bytes(message.content).decode(errors="replace")
             content = decoder.decode(text)
         return content
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ProtocolError(
-            f"a {message.header.msg_type!r} message has no valid content: {error}"
+            f"The kernel sent a message of type {message.header.msg_type!r} with malformed "
+            f"content: {error}"
         ) from error
 
 
@@ -150,6 +191,7 @@ def _content_decoder(kind: type[Content]) -> msgspec.json.Decoder[Content]:
 
 
 def new_message_id() -> str:
+    """Return a new random id, for a message or a session."""
     return uuid.uuid4().hex
 
 
@@ -162,7 +204,19 @@ def encode(
     session: str,
     subprotocol: str | None,
 ) -> str | bytes:
-    """One request as a frame. Raises InvalidArgumentError for text that is not Unicode."""
+    """Encode one request as a frame.
+
+    Args:
+        channel: The kernel's channel that the request is for.
+        msg_type: The type of the message.
+        content: The content of the message.
+        msg_id: The id of the message.
+        session: The id of the session.
+        subprotocol: The framing: V1_SUBPROTOCOL, or None for JSON.
+
+    Raises:
+        InvalidArgumentError: If the content contains a str that is not valid Unicode.
+    """
     header = {
         "msg_id": msg_id,
         "msg_type": msg_type,
@@ -186,30 +240,38 @@ def encode(
         return msgspec.json.encode(frame).decode()
     except UnicodeEncodeError as error:
         raise InvalidArgumentError(
-            f"the code holds a character that is no Unicode text (a lone surrogate) at "
-            f"position {error.start}; decode it before."
+            "The code must be valid Unicode, got a lone surrogate at position "
+            f"{error.start}. Decode the text with errors='replace', for example."
         ) from error
 
 
 def decode(frame: str | bytes, subprotocol: str | None) -> Message:
-    """One frame as a message. Raises ProtocolError, and nothing else."""
+    """Decode one frame.
+
+    Args:
+        frame: The frame; untrusted.
+        subprotocol: The framing: V1_SUBPROTOCOL, or None for JSON.
+
+    Raises:
+        ProtocolError: If the frame is malformed. Nothing else is raised.
+    """
     try:
         if subprotocol == V1_SUBPROTOCOL:
             if isinstance(frame, str):
-                raise ProtocolError("a text frame arrived where the protocol is binary")
+                raise ProtocolError("The gateway sent a text frame, expected a binary one (v1).")
             return _decode_v1(frame)
         text = frame if isinstance(frame, str) else _json_of_binary(frame)
         parsed = _json_frame.decode(text)
     except (msgspec.DecodeError, UnicodeError, struct.error, RecursionError) as error:
         raise ProtocolError(
-            f"a frame of {len(frame)} bytes is no kernel message: {error}"
+            f"The gateway sent a frame of {len(frame)} bytes that is not a kernel message: {error}"
         ) from error
     return Message(parsed.channel, parsed.header, parsed.parent_header, parsed.content)
 
 
 def _join_v1(channel: str, parts: list[bytes]) -> bytes:
     blocks = [channel.encode(), *parts]
-    # The count of offsets, then each block's start, then the end of the last one.
+    # The number of offsets, then the start of each block, then the end of the last one.
     offset = 8 * (1 + len(blocks) + 1)
     offsets = [offset]
     for block in blocks:
@@ -220,12 +282,16 @@ def _join_v1(channel: str, parts: list[bytes]) -> bytes:
 
 def _decode_v1(frame: bytes) -> Message:
     (count,) = struct.unpack_from("<Q", frame)
-    # The channel and four parts, each with its start, and the end of the last.
+    # The starts of the channel and of four parts, and the end of the last part.
     if not 6 <= count <= MAX_PARTS or len(frame) < 8 * (count + 1):
-        raise ProtocolError(f"a frame of {len(frame)} bytes claims {count} offsets")
+        raise ProtocolError(
+            f"The gateway sent a frame of {len(frame)} bytes that claims to have {count} offsets."
+        )
     offsets = struct.unpack_from(f"<{count}Q", frame, 8)
     if offsets[0] < 8 * (count + 1) or list(offsets) != sorted(offsets) or offsets[-1] > len(frame):
-        raise ProtocolError(f"a frame of {len(frame)} bytes has its parts out of bounds")
+        raise ProtocolError(
+            f"The gateway sent a frame of {len(frame)} bytes whose parts are out of bounds."
+        )
     channel, header, parent, _metadata, content = (
         frame[start:end] for start, end in itertools.pairwise(offsets[:6])
     )
@@ -235,9 +301,11 @@ def _decode_v1(frame: bytes) -> Message:
 
 
 def _json_of_binary(frame: bytes) -> bytes:
-    """The JSON part of a binary frame without subprotocol; its buffers are of no use here."""
+    """Return the JSON part of a binary frame without a subprotocol. Its buffers are ignored."""
     (count,) = struct.unpack_from("!i", frame)
     if not 1 <= count <= MAX_PARTS:
-        raise ProtocolError(f"a frame of {len(frame)} bytes claims {count} parts")
+        raise ProtocolError(
+            f"The gateway sent a frame of {len(frame)} bytes that claims to have {count} parts."
+        )
     offsets = [*struct.unpack_from(f"!{count}I", frame, 4), len(frame)]
     return frame[offsets[0] : offsets[1]]

@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts a WebSocket at a given byte."""
+"""A TCP proxy that cuts a WebSocket after a given number of bytes."""
 
 import asyncio
 from types import TracebackType
@@ -8,14 +8,26 @@ Direction = Literal["to client", "to gateway"]
 
 
 class CuttingProxy:
-    """Stands before a gateway. The first WebSocket after :meth:`cut_at` is cut, without a
-    farewell, once so many of its bytes have gone in a direction; later ones pass."""
+    """A TCP proxy on 127.0.0.1 in front of a gateway, to be used with ``async with``.
+
+    The first WebSocket after :meth:`cut_at` is cut without a closing handshake once a number of
+    bytes have passed in one direction. Later connections pass unharmed.
+
+    Args:
+        target: The port of the gateway.
+        host: The host of the gateway.
+
+    Attributes:
+        port: The port of the proxy, chosen by the system.
+        cuts: The number of cuts so far.
+        passed: The bytes that have passed through the last connection that was not cut.
+        refusing: Whether new connections are closed at once; can be set at any time.
+    """
 
     def __init__(self, target: int, host: str = "127.0.0.1") -> None:
         self.port = 0
         self.cuts = 0
         self.passed: dict[Direction, int] = {}
-        """Bytes that have gone through the last connection that was not cut."""
         self.refusing = False
         self._target = (host, target)
         self._cut: tuple[Direction, int] | None = None
@@ -41,10 +53,11 @@ class CuttingProxy:
             await asyncio.wait(self._pumps)
 
     def cut_at(self, direction: Direction, offset: int) -> None:
+        """Cut the next WebSocket after ``offset`` bytes in a direction."""
         self._cut = (direction, offset)
 
     def cut_now(self) -> None:
-        """Cuts all that is open."""
+        """Cut all open connections."""
         self.cuts += 1
         for pump in list(self._pumps):
             pump.cancel()

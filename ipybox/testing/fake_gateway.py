@@ -1,6 +1,6 @@
-"""A gateway that misbehaves on purpose: HTTP and WebSocket, spoken by hand.
+"""A gateway that misbehaves on purpose: HTTP and WebSocket, implemented by hand.
 
-It stands in for no real gateway. It plays what a real one does only when it is
+It does not replace a real gateway in tests. It shows what a real gateway does only when it is
 broken, or when hostile code has taken its place.
 """
 
@@ -28,32 +28,42 @@ Mutate = Callable[[str | bytes], str | bytes]
 
 
 class Fault(enum.Enum):
-    """What goes wrong, each at its own place."""
+    """What the gateway does wrong."""
 
-    NONE = "answers as it should"
-    STATUS_500 = "answers 500 to each request"
-    HTML = "answers with a page of HTML"
-    NO_ID = "answers a new kernel without an id"
-    SILENT = "accepts connections and says nothing"
+    NONE = "nothing"
+    STATUS_500 = "answers every request with status 500"
+    HTML = "answers with an HTML page"
+    NO_ID = "answers the start of a kernel without a valid id"
+    SILENT = "accepts connections and sends nothing"
     MUTE_KERNEL = "opens the WebSocket, and answers no request there"
-    CLOSE_AT_ONCE = "closes each connection"
-    HALF_FRAME = "closes in the middle of a frame"
+    CLOSE_AT_ONCE = "closes every connection at once"
+    HALF_FRAME = "closes the connection in the middle of a frame"
     WRONG_TYPES = "sends frames whose fields have wrong types"
-    CLOSE_IN_EXECUTION = "closes after the first output of an execution"
-    KERNEL_DIES = "tells, after the first output, that the kernel is dead"
-    NOISE = "sends bytes that are no frame of the protocol"
+    CLOSE_IN_EXECUTION = "closes the connection after the first output of an execution"
+    KERNEL_DIES = "reports, after the first output, that the kernel is dead"
+    NOISE = "sends bytes that are not a frame of the protocol"
 
 
 class FakeGateway:
-    """Listens on 127.0.0.1, on a ``port`` that the system chooses. An async context manager.
+    """A gateway on 127.0.0.1, to be used with ``async with``.
 
-    Each execution prints "hello" and ends, unless ``fault`` says otherwise. With
-    ``mutate``, each frame of an execution passes through it before it is sent.
+    Each execution prints "hello" and succeeds, unless ``fault`` says otherwise.
+
+    Args:
+        fault: What the gateway does wrong. It can be changed at any time.
+        mutate: Is applied to each frame of an execution before it is sent.
+
+    Attributes:
+        port: The port, chosen by the system.
+        fault: What the gateway does wrong.
+        answers: The bodies of answers to GET requests, by path. Other requests are answered as if
+            they had started a kernel.
     """
 
     def __init__(self, fault: Fault = Fault.NONE, *, mutate: Mutate | None = None) -> None:
-        self.fault = fault
         self.port = 0
+        self.fault = fault
+        self.answers: dict[str, str] = {}
         self._mutate = mutate
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -86,7 +96,7 @@ class FakeGateway:
             writer.transport.abort()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answers one HTTP request. False: this connection is done with."""
+        """Answer one HTTP request. Return whether more may follow on this connection."""
         if self.fault is Fault.CLOSE_AT_ONCE:
             return False
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -100,7 +110,7 @@ class FakeGateway:
             await reader.read()
             return False
         if "upgrade" in headers.get("connection", "").lower():
-            accept = hashlib.sha1(  # noqa: S324  # as the protocol has it
+            accept = hashlib.sha1(  # noqa: S324  # required by RFC 6455
                 (headers["sec-websocket-key"] + _WEBSOCKET_GUID).encode()
             ).digest()
             writer.write(
@@ -110,10 +120,11 @@ class FakeGateway:
             writer.write(b"\r\n\r\n")
             await self._talk(reader, writer)
             return False
-        self._respond(writer, lines[0].split()[0])
+        method, path, _ = lines[0].split()
+        self._respond(writer, method, path)
         return True
 
-    def _respond(self, writer: asyncio.StreamWriter, method: str) -> None:
+    def _respond(self, writer: asyncio.StreamWriter, method: str, path: str) -> None:
         status, body = "201 Created", json.dumps({"id": KERNEL_ID})
         if method == "DELETE":
             status, body = "204 No Content", ""
@@ -123,10 +134,14 @@ class FakeGateway:
             status, body = "200 OK", "<!DOCTYPE html><title>Welcome</title>"
         elif self.fault is Fault.NO_ID:
             body = json.dumps({"id": "../../etc"})
-        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        elif method == "GET" and path in self.answers:
+            status, body = "200 OK", self.answers[path]
+        content = body.encode()
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\n\r\n".encode())
+        writer.write(content)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answers kernel requests, over frames without a subprotocol (JSON)."""
+        """Answer the requests to the kernel, in frames without a subprotocol (JSON)."""
         while True:
             opcode, payload = await _read_frame(reader)
             if opcode == _PING:
@@ -142,6 +157,7 @@ class FakeGateway:
                     return
 
     def _execute(self, writer: asyncio.StreamWriter, header: dict[str, Any]) -> bool:
+        """Answer an execution. Return whether the connection stays open."""
         output: tuple[str, dict[str, Any]] = ("stream", {"name": "stdout", "text": "hello\n"})
         frames = _answer_to(header, "execute_reply", [output])
         if self._mutate is not None:
@@ -176,7 +192,7 @@ class FakeGateway:
 def _answer_to(
     request: dict[str, Any], reply_type: str, outputs: list[tuple[str, dict[str, Any]]]
 ) -> Frames:
-    """busy, the outputs, the reply, idle."""
+    """Return the messages that answer a request: busy, the outputs, the reply, idle."""
     return [
         _message(request, "iopub", "status", {"execution_state": "busy"}),
         *(_message(request, "iopub", kind, content) for kind, content in outputs),
@@ -195,7 +211,7 @@ def _message(
 
 
 def _frame(payload: bytes, opcode: int = _TEXT) -> bytes:
-    """A WebSocket frame from a server: final, not masked (RFC 6455, 5.2)."""
+    """Return a WebSocket frame from a server: final and not masked (RFC 6455, 5.2)."""
     if len(payload) < 126:
         head = struct.pack("!BB", 0x80 | opcode, len(payload))
     elif len(payload) < 1 << 16:
@@ -206,7 +222,7 @@ def _frame(payload: bytes, opcode: int = _TEXT) -> bytes:
 
 
 async def _read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """(opcode, payload) of a frame from a client, which masks them."""
+    """Return the opcode and payload of a frame from a client, which masks its frames."""
     first, second = await reader.readexactly(2)
     length = second & 0x7F
     if length == 126:

@@ -1,4 +1,4 @@
-"""Each wait ends with what was awaited or with an error of ours, whatever the gateway does."""
+"""Every call returns or raises an IpyboxError in time, whatever the gateway does."""
 
 import asyncio
 import random
@@ -23,7 +23,7 @@ async def run(gateway: FakeGateway) -> str | None:
             await client.disconnect()
 
 
-async def test_no_fault() -> None:
+async def test_a_gateway_without_a_fault_works() -> None:
     async with FakeGateway() as gateway:
         assert await run(gateway) == "hello"
 
@@ -36,13 +36,15 @@ async def test_no_fault() -> None:
         (Fault.NO_ID, GatewayError, "without a valid id"),
         (Fault.CLOSE_AT_ONCE, GatewayError, "no valid answer"),
         (Fault.HALF_FRAME, ConnectionLostError, "lost"),
-        (Fault.WRONG_TYPES, ProtocolError, "no kernel message"),
+        (Fault.WRONG_TYPES, ProtocolError, "not a kernel message"),
         (Fault.NOISE, ProtocolError, "claims"),
         (Fault.CLOSE_IN_EXECUTION, ConnectionLostError, "lost"),
         (Fault.KERNEL_DIES, KernelDiedError, "signal 9"),
     ],
 )
-async def test_fault(fault: Fault, error: type[IpyboxError], says: str) -> None:
+async def test_each_fault_raises_an_error_of_its_own(
+    fault: Fault, error: type[IpyboxError], says: str
+) -> None:
     async with FakeGateway(fault) as gateway:
         with pytest.raises(error, match=says) as caught:
             await run(gateway)
@@ -51,21 +53,21 @@ async def test_fault(fault: Fault, error: type[IpyboxError], says: str) -> None:
 
 
 @pytest.mark.slow
-async def test_a_gateway_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_gateway_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ipybox.gateway.rest.START_TIMEOUT", 3.0)
     async with FakeGateway(Fault.SILENT) as gateway:
         with pytest.raises(GatewayError, match="Timeout"):
             await run(gateway)
 
 
-async def test_a_kernel_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_kernel_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests.probe, "__defaults__", (0.5,))
     async with FakeGateway(Fault.MUTE_KERNEL) as gateway:
         with pytest.raises(IpyboxError, match="did not answer within"):
             await run(gateway)
 
 
-async def test_the_client_connects_again_after_a_loss() -> None:
+async def test_a_client_can_connect_again_after_it_lost_its_connection() -> None:
     async with FakeGateway(Fault.CLOSE_IN_EXECUTION) as gateway:
         client = ExecutionClient(gateway.port)
         await client.connect()
@@ -80,7 +82,7 @@ async def test_the_client_connects_again_after_a_loss() -> None:
 
 
 @pytest.mark.slow
-async def test_1000_mutated_executions_end() -> None:
+async def test_1000_mutated_executions_finish() -> None:
     chance = random.Random(20261122)
 
     def mutate(frame: str | bytes) -> str | bytes:

@@ -1,4 +1,4 @@
-"""Frames: what is built can be parsed, and what is broken raises ProtocolError and nothing else."""
+"""Frames that are encoded can be decoded; malformed frames raise only ProtocolError."""
 
 import json
 import random
@@ -18,13 +18,13 @@ REQUEST = {"msg_id": "1", "session": "s"}
 
 
 def v1_frame(content: object, msg_type: str = "stream", parent: str = "p") -> bytes:
-    """As the server builds it."""
+    """Return a frame as Jupyter Server encodes it."""
     parts = [{"msg_id": "m", "msg_type": msg_type}, {"msg_id": parent}, {}, content]
     frame: bytes = serialize_msg_to_ws_v1([json.dumps(part).encode() for part in parts], "iopub")
     return frame
 
 
-def test_the_server_reads_what_we_build() -> None:
+def test_jupyter_server_decodes_our_frames() -> None:
     frame = encode("shell", "execute_request", {"code": "ü"}, subprotocol=V1_SUBPROTOCOL, **REQUEST)
     assert isinstance(frame, bytes)
     channel, (header, parent, metadata, content) = deserialize_msg_from_ws_v1(frame)
@@ -35,20 +35,20 @@ def test_the_server_reads_what_we_build() -> None:
     assert json.loads(content) == {"code": "ü"}
 
 
-def test_we_read_what_the_server_builds() -> None:
+def test_frames_of_jupyter_server_are_decoded() -> None:
     message = decode(v1_frame({"name": "stdout", "text": "hi"}), V1_SUBPROTOCOL)
     assert (message.channel, message.header.msg_type) == ("iopub", "stream")
     assert message.parent_header.msg_id == "p"
     assert content_of(message, StreamContent) == StreamContent("stdout", "hi")
 
 
-def test_json_frames_both_ways() -> None:
+def test_json_frames_are_encoded_and_decoded() -> None:
     frame = encode("shell", "execute_request", {"code": "1"}, subprotocol=None, **REQUEST)
     message = decode(frame, None)
     assert (message.channel, message.header.msg_id) == ("shell", "1")
 
 
-def test_json_frame_with_buffers() -> None:
+def test_the_buffers_of_a_json_frame_are_ignored() -> None:
     text = encode("shell", "display_data", {"data": {}}, subprotocol=None, **REQUEST)
     assert isinstance(text, str)
     body = text.encode()
@@ -79,7 +79,9 @@ def test_json_frame_with_buffers() -> None:
         ("<!DOCTYPE html>", None),
     ],
 )
-def test_broken_frames(frame: str | bytes, subprotocol: str | None) -> None:
+def test_malformed_frames_raise_protocol_errors(
+    frame: str | bytes, subprotocol: str | None
+) -> None:
     with pytest.raises(ProtocolError):
         decode(frame, subprotocol)
 
@@ -88,13 +90,13 @@ def test_broken_frames(frame: str | bytes, subprotocol: str | None) -> None:
     "content",
     [{"name": "stdout"}, {"name": "other", "text": ""}, {"name": 1, "text": 2}, [], None, "x"],
 )
-def test_contents_of_wrong_types(content: object) -> None:
+def test_malformed_contents_raise_protocol_errors(content: object) -> None:
     message = decode(v1_frame(content), V1_SUBPROTOCOL)
     with pytest.raises(ProtocolError, match="stream"):
         content_of(message, StreamContent)
 
 
-def test_10000_mutated_frames_raise_nothing_else() -> None:
+def test_10000_mutated_frames_raise_only_protocol_errors() -> None:
     seed = 20261122
     chance = random.Random(seed)
     whole = v1_frame({"data": {"text/plain": "x" * 50}, "metadata": {}}, "display_data")
