@@ -115,7 +115,7 @@ class ContainerStateError(IpyboxError, RuntimeError):
 
 
 class BackendError(IpyboxError):
-    """The engine's side: finding a backend, starting and ending a container.
+    """A backend or its engine failed, while a backend was chosen or a container was used.
 
     Attributes:
         engine_status: HTTP status with which the engine refused a request; None for other errors.

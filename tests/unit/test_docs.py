@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+from ipybox_podman.diagnosis import assess_host
+from ipybox_podman.host import Host
 
 import ipybox.errors
 from ipybox.cli.main import app
@@ -32,6 +34,7 @@ NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 DOTTED = re.compile(r"ipybox\w*(?:\.\w+)+")
 IMPORT = re.compile(r"^from (ipybox[\w.]*) import (\([^)]*\)|[^\n]+)", re.M)
 ERROR = re.compile(r"\w+Error")
+NO_OVERLAY = {"store": {"graphDriverName": "vfs"}}
 VARIABLE = re.compile(r"IPYBOX_[A-Z_]+")
 FILE_AND_NAME = re.compile(r"`([\w/.-]+\.py)`:?\s\(?`([A-Za-z_][\w.]*)(?:\(\))?`")
 """A file, and right after it a name that it defines."""
@@ -154,6 +157,31 @@ def test_the_docker_page_lists_every_option() -> None:
     first_cells = re.findall(r"^\| (.+?) \|", table, re.M)
     listed = [name for cell in first_cells for name in SPAN.findall(cell)]
     assert sorted(listed) == sorted(ContainerOptions.__annotations__)
+
+
+def test_the_podman_page_lists_the_fixes_that_doctor_prints() -> None:
+    page = (ROOT / "docs/podman.md").read_text()
+    table = page.partition("| finding | fix |\n|---|---|\n")[2].partition("\n\n")[0]
+    fixes = [fix for row in table.splitlines()[1:] for fix in SPAN.findall(row.split(" | ")[1])]
+    helpers: tuple[dict[str, bool | None], ...] = ({"newuidmap": None}, {"newuidmap": False})
+    hosts = [
+        Host(
+            uid=1000,
+            user="USER",
+            helpers=found,
+            controllers=controllers,
+            systemd=True,
+            family=family,
+        )
+        for family in ("debian", "fedora")
+        for found in helpers
+        for controllers in (None, frozenset[str]())
+    ]
+    findings = [finding for host in hosts for finding in assess_host(host, NO_OVERLAY)]
+    remedies = "\n".join(f"{finding.remedy}" for finding in findings)
+    remedies = remedies.replace("100000-165535", "FIRST-LAST")
+    assert len(fixes) > 5
+    assert [fix for fix in fixes if fix not in remedies] == []
 
 
 def test_the_index_lists_every_page() -> None:
