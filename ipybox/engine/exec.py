@@ -125,7 +125,7 @@ class Exec:
                 killer = await self._engine.exec_create(
                     self._ref, argv, stdin=False, env=(), workdir="/"
                 )
-                async with await self._engine.exec_start(killer, "the end of a command") as streams:
+                async with await self._engine.exec_start(killer, "a kill script") as streams:
                     while await streams.read() is not None:
                         pass
 

@@ -283,7 +283,7 @@ async def test_another_server_and_an_old_podman_are_refused(podman: str, tmp_pat
     assert not old.ready and old.reason and "4.2.0 is too old" in old.reason
     assert old.remedy and "4.3 or newer" in old.remedy
     other = await availability_of("Server: x\r\n")
-    assert not other.ready and other.reason and "is no Podman" in other.reason
+    assert not other.ready and other.reason and "is not Podman" in other.reason
 
 
 OWNER = """
