@@ -91,8 +91,8 @@ class EngineBackend(Backend):
             # folders of a remote engine are not this machine's.
             if placement.local and not os.access(bind.host_path, os.R_OK):
                 raise InvalidArgumentError(
-                    f"The bind {str(bind.host_path)!r} is not readable by this user, so a "
-                    "container may not have it either. Change its permissions, or leave it out."
+                    f"The bind {str(bind.host_path)!r} is refused: this user may not read it, so a "
+                    "container may not either. Change its permissions, or leave it out."
                 )
         return EngineContainer(self.engine, spec)
 

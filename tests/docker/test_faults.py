@@ -98,7 +98,7 @@ def test_binds_that_the_user_cannot_read_are_refused(docker: str, tmp_path: Path
             return str(error)
         return "the bind was accepted"
 
-    assert "is not readable by this user" in str(as_nobody(ask))
+    assert "this user may not read it" in str(as_nobody(ask))
 
 
 def test_too_little_memory_is_refused() -> None:

@@ -68,6 +68,7 @@ async def test_build_makes_an_image_from_the_options_of_its_user(
         assert by_hash in listed.stdout
 
 
+@pytest.mark.timeout(400)
 async def test_the_same_recipe_builds_the_same_image(engine: EngineCli, tag: str) -> None:
     """Each layer has the same content, so that the engine finds it in its cache."""
     recipe = ImageRecipe(name="minimal", base=await base(engine))
@@ -142,9 +143,7 @@ async def test_a_recipe_is_built_when_a_container_asks_for_its_image(
     recipe = ImageRecipe(name="ours", tags=(tag,), base=f"{tag}:base")
     monkeypatch.setitem(registry().images, "ours", recipe)
     events: list[BuildEvent] = []
-    container = ExecutionContainer(tag=f"{tag}:latest")
-    monkeypatch.setattr(container, "_tell_progress", events.append)
-    async with container:
+    async with ExecutionContainer(tag=f"{tag}:latest", show_pull_progress=events.append):
         assert events[-1].kind == "done"
         assert {"step", "output"} <= {event.kind for event in events}
 
