@@ -42,6 +42,7 @@ from ipybox.validation import (
     check_port,
     check_timeout,
     check_token,
+    describe,
 )
 
 COMPLETION_TIMEOUT = 2.0
@@ -114,11 +115,11 @@ class ExecutionClient:
             stacklevel=2,
         )
         if not isinstance(host, str) or not host or any(sign in host for sign in "/@?#[] \0"):
-            raise InvalidArgumentError(f"host must be a host name or IP address, got {host!r}.")
-        if limits is not None and not isinstance(limits, OutputLimits):
             raise InvalidArgumentError(
-                f"limits must be an OutputLimits, got {type(limits).__name__}: {limits!r}."
+                f"host must be a host name or IP address, got {describe(host)}."
             )
+        if limits is not None and not isinstance(limits, OutputLimits):
+            raise InvalidArgumentError(f"limits must be an OutputLimits, got {describe(limits)}.")
         check_token(token)
         check_kernel_id(kernel_id)
         self.port = port
@@ -188,7 +189,7 @@ class ExecutionClient:
             PluginError: If a plugin's start-up code, or its hook ``ipybox_kernel_startup``, fails.
         """
         if isinstance(retries, bool) or not isinstance(retries, int) or retries < 1:
-            raise InvalidArgumentError(f"retries must be an int from 1, got {retries!r}.")
+            raise InvalidArgumentError(f"retries must be an int from 1, got {describe(retries)}.")
         check_timeout("retry_interval", retry_interval)
         async with self._changing:
             if self._session is not None and self._session.connected:
@@ -235,19 +236,21 @@ class ExecutionClient:
             spill: Receives the whole text; see :meth:`submit`.
 
         Raises:
-            ExecutionError: If the code raised. Subclass ExecutionInterruptedError: if it was
-                interrupted.
-            ExecutionTimeoutError: If the time is up.
+            ExecutionError: If the code raised.
+            ExecutionInterruptedError: If the code was interrupted; an ExecutionError.
+            ExecutionTimeoutError: If the time is up. ``state`` says whether the kernel's variables
+                are preserved.
             InputFailedError: If the ``stdin`` callback raised, or did not return a str.
-            KernelDiedError: If the kernel has died, or was replaced.
+            KernelDiedError: If the kernel has died, was restarted, or was replaced.
             ConnectionLostError: If the connection broke and could not be resumed.
             ContainerLostError: If the container has exited.
             ProtocolError: If the gateway or the kernel violated the protocol.
-            NotConnectedError: If the client is not connected.
-            SpillError: If the text could not be written to ``spill``.
-            InvalidArgumentError: If an argument is invalid, or the code is too large.
-            ExecutionFailedError: If the execution could not be run. It is also the base class of
-                the errors of executions.
+            NotConnectedError: If the client is not connected, or was disconnected meanwhile.
+            ExecutionFailedError: If the execution could not be run. It is the base class of
+                ExecutionError, ExecutionTimeoutError, InputFailedError and KernelDiedError.
+            SpillError: If the text could not be written to ``spill``, and nothing else failed.
+            InvalidArgumentError: If an argument is invalid, or the code is larger than 60 MiB or
+                not valid Unicode.
             IpyboxError: If the kernel had to be replaced and no new kernel could be started: any
                 error of :meth:`connect`.
         """
@@ -281,7 +284,8 @@ class ExecutionClient:
                 whatever part of it ``limits.text`` keeps in memory.
 
         Raises:
-            InvalidArgumentError: If an argument is invalid.
+            InvalidArgumentError: If ``code`` is not a str, ``stdin`` is not callable, or ``spill``
+                is neither an existing folder nor an open file.
             NotConnectedError: If the client is not connected.
             KernelDiedError: If the kernel has died. :meth:`restart` starts a new one.
             ConnectionLostError: If the connection was lost.

@@ -84,7 +84,8 @@ class Execution(Subscriber):
             timeout: Seconds for the whole stream, from the first iteration; None for no limit.
 
         Raises:
-            IpyboxError: When the output is complete, exactly as :meth:`result` does.
+            IpyboxError: After the last piece, if the execution failed: any error of
+                :meth:`result`.
         """
         async for _, text in self.stream_sources(timeout):
             yield text
@@ -101,7 +102,8 @@ class Execution(Subscriber):
             The source ("stdout", "stderr" or "result") and the text.
 
         Raises:
-            IpyboxError: When the output is complete, exactly as :meth:`result` does.
+            IpyboxError: After the last piece, if the execution failed: any error of
+                :meth:`result`.
         """
         check_execution_timeout(timeout)
         loop = asyncio.get_running_loop()
@@ -122,12 +124,33 @@ class Execution(Subscriber):
     async def result(self, timeout: float | None = DEFAULT_TIMEOUT) -> ExecutionResult:
         """Wait until the execution has finished and return its result.
 
-        Can be called repeatedly and concurrently. Except for InvalidArgumentError, all errors
-        carry the output so far, as ``text``, ``images`` and ``result``; SpillError does not.
+        Can be called repeatedly and concurrently. The errors of executions, ConnectionLostError,
+        ContainerLostError and ProtocolError carry the output so far, as ``text``, ``images`` and
+        ``result``.
 
         Args:
             timeout: Seconds from this call; None for no limit. When the time is up, the code is
-                interrupted.
+                interrupted, and the execution has failed for all other callers too.
+
+        Raises:
+            ExecutionError: If the code raised.
+            ExecutionInterruptedError: If the code was interrupted; an ExecutionError.
+            ExecutionTimeoutError: If the time is up. ``state`` says whether the kernel's variables
+                are preserved.
+            InputFailedError: If the ``stdin`` callback raised, or did not return a str.
+            KernelDiedError: If the kernel has died, was restarted, or was replaced because it did
+                not stop after the timeout of another execution.
+            ConnectionLostError: If the connection broke and could not be resumed, or the gateway
+                did not accept an interrupt.
+            ContainerLostError: If the container has exited.
+            ProtocolError: If the gateway or the kernel violated the protocol, or sent a message
+                larger than ``limits.message``.
+            NotConnectedError: If the client was disconnected before the execution had finished.
+            ExecutionFailedError: If the execution was given up before its turn, because a caller
+                of :meth:`ExecutionClient.execute` was cancelled, or if it could not be run.
+            SpillError: If the text could not be written to ``spill``, and nothing else failed.
+            InvalidArgumentError: If ``timeout`` is neither None nor a positive number, or if the
+                code is larger than 60 MiB or not valid Unicode.
         """
         check_execution_timeout(timeout)
         try:

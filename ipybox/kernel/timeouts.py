@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass, fields
 
 from ipybox.errors import InvalidArgumentError
-from ipybox.validation import check_timeout
+from ipybox.validation import check_timeout, describe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +51,7 @@ def resolve_timeouts(
     """
     given = {field: seconds for field, seconds in graces.items() if seconds is not None}
     if timeouts is not None and not isinstance(timeouts, Timeouts):
-        raise InvalidArgumentError(
-            f"timeouts must be a Timeouts, got {type(timeouts).__name__}: {timeouts!r}."
-        )
+        raise InvalidArgumentError(f"timeouts must be a Timeouts, got {describe(timeouts)}.")
     if not given:
         return timeouts or Timeouts()
     names = ", ".join(f"{field}_grace" for field in given)

@@ -1,13 +1,16 @@
 """A TCP proxy that cuts a WebSocket after a given number of bytes."""
 
+from __future__ import annotations
+
 import asyncio
-from types import TracebackType
 from typing import Literal, Self
+
+from ipybox._async import AsyncResource
 
 Direction = Literal["to client", "to gateway"]
 
 
-class CuttingProxy:
+class CuttingProxy(AsyncResource):
     """A TCP proxy on 127.0.0.1 in front of a gateway, to be used with ``async with``.
 
     The first WebSocket after :meth:`cut_at` is cut without a closing handshake once a number of
@@ -39,13 +42,10 @@ class CuttingProxy:
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
+    async def aclose(self) -> None:
+        """Stop listening, and close all connections."""
+        if self._server is None:
+            return
         self._server.close()
         for pump in list(self._pumps):
             pump.cancel()

@@ -14,9 +14,9 @@ import hashlib
 import json
 import struct
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, Self
 
+from ipybox._async import AsyncResource
 from ipybox.kernel.messages import encode, new_message_id
 
 KERNEL_ID = "00000000-0000-4000-8000-000000000000"
@@ -44,7 +44,7 @@ class Fault(enum.Enum):
     NOISE = "sends bytes that are not a frame of the protocol"
 
 
-class FakeGateway:
+class FakeGateway(AsyncResource):
     """A gateway on 127.0.0.1, to be used with ``async with``.
 
     Each execution prints "hello" and succeeds, unless ``fault`` says otherwise.
@@ -73,13 +73,10 @@ class FakeGateway:
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
+    async def aclose(self) -> None:
+        """Stop listening, and close all connections."""
+        if self._server is None:
+            return
         self._server.close()
         for writer in list(self._open):
             writer.transport.abort()

@@ -1,4 +1,4 @@
-"""Connections that are cut, processes of the container that stop or die."""
+"""Connections that are cut, and processes of the container that stop or die."""
 
 import asyncio
 import dataclasses
@@ -46,8 +46,8 @@ async def proxy(container: ExecutionContainer) -> AsyncIterator[CuttingProxy]:
         yield standing
 
 
-async def one_run(container: ExecutionContainer, proxy: CuttingProxy) -> None:
-    """Connects and executes; raises unless each line came once and the code ran once."""
+async def check_one_run(container: ExecutionContainer, proxy: CuttingProxy) -> None:
+    """Connect and execute. Each line must arrive once, and the code must run once."""
     client = ExecutionClient(
         proxy.port, token=container.endpoint.token, timeouts=Timeouts(reconnect=20)
     )
@@ -63,30 +63,30 @@ async def one_run(container: ExecutionContainer, proxy: CuttingProxy) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("direction", "tries"), [("to client", 200), ("to gateway", 60)])
-async def test_a_cut_at_each_offset(
+@pytest.mark.parametrize(("direction", "trials"), [("to client", 200), ("to gateway", 60)])
+async def test_a_cut_at_any_offset_loses_and_repeats_nothing(
     container: ExecutionContainer,
     proxy: CuttingProxy,
     faults: FaultTrials,
     direction: Direction,
-    tries: int,
+    trials: int,
 ) -> None:
-    """The handshake is among the bytes, the middle of frames, and their ends."""
+    """The offsets lie in the handshake, inside frames, and between them."""
     sizes = []
-    for _ in range(3):  # text comes in more or fewer pieces
-        await one_run(container, proxy)
+    for _ in range(3):  # the text arrives in a varying number of pieces
+        await check_one_run(container, proxy)
         sizes.append(proxy.passed[direction])
     last = min(sizes)
-    for number in range(tries):
-        proxy.cut_at(direction, 1 + number * last // tries)
-        await faults.run(one_run(container, proxy))
-    assert proxy.cuts > tries * 0.7  # the last ones may lie behind a shorter conversation
+    for number in range(trials):
+        proxy.cut_at(direction, 1 + number * last // trials)
+        await faults.run(check_one_run(container, proxy))
+    assert proxy.cuts > trials * 0.7  # the last offsets may lie beyond a shorter conversation
 
 
-async def test_cuts_again_and_again(
+async def test_repeated_cuts_lose_no_output(
     container: ExecutionContainer, proxy: CuttingProxy, faults: FaultTrials
 ) -> None:
-    """While much is on its way, so that all buffers are full."""
+    """The cuts come while so much output is on its way that all buffers are full."""
     async with ExecutionClient(
         proxy.port, token=container.endpoint.token, timeouts=Timeouts(reconnect=20)
     ) as client:
@@ -100,10 +100,10 @@ async def test_cuts_again_and_again(
             assert [int(line) for line in result.stdout.split()] == list(range(300_000))
 
 
-async def test_a_short_absence(
+async def test_output_of_a_short_absence_arrives_later(
     container: ExecutionContainer, proxy: CuttingProxy, faults: FaultTrials
 ) -> None:
-    """The code runs on meanwhile, and what it printed is there afterwards."""
+    """The code goes on meanwhile, and its output arrives once the client is back."""
     async with ExecutionClient(
         proxy.port, token=container.endpoint.token, timeouts=Timeouts(reconnect=10)
     ) as client:
@@ -118,7 +118,7 @@ async def test_a_short_absence(
         assert (await execution.result()).stdout.split() == [str(i) for i in range(20)]
 
 
-async def test_an_absence_that_is_too_long(
+async def test_an_absence_beyond_the_reconnect_timeout_is_reported(
     container: ExecutionContainer, proxy: CuttingProxy, faults: FaultTrials
 ) -> None:
     for _ in range(3):
@@ -142,9 +142,10 @@ async def test_an_absence_that_is_too_long(
         await client.disconnect()
 
 
-async def test_an_absence_with_much_output(local: str, faults: FaultTrials) -> None:
-    """The gateway keeps some of it, and the code waits with the rest: nothing is lost, and
-    no memory fills up."""
+async def test_an_absence_during_much_output_loses_nothing_and_fills_no_memory(
+    local: str, faults: FaultTrials
+) -> None:
+    """The gateway keeps some of the output, and then the code has to wait with the rest."""
     async with ExecutionContainer(backend="local") as container:
         async with (
             CuttingProxy(container.port) as proxy,
@@ -174,17 +175,17 @@ async def test_an_absence_with_much_output(local: str, faults: FaultTrials) -> N
             assert not result.truncated
 
 
-async def test_a_client_that_is_forgotten(
+async def test_a_client_that_the_gateway_has_dropped_gets_connection_lost(
     local: str, faults: FaultTrials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its kernel does not wait for it for ever, and it is told when it comes back."""
+    """A kernel does not wait for its client forever; the client gets an error on its return."""
 
-    def impatient(*args: Any, **kwargs: Any) -> dict[str, Any]:
+    def impatient_config(*args: Any, **kwargs: Any) -> dict[str, Any]:
         config = supervisor_config(*args, **kwargs)
         config["gateway"]["absence_seconds"] = 0.3
         return config
 
-    monkeypatch.setattr(local_container, "supervisor_config", impatient)
+    monkeypatch.setattr(local_container, "supervisor_config", impatient_config)
     async with ExecutionContainer(backend="local") as container:
         async with CuttingProxy(container.port) as proxy:
             client = ExecutionClient(
@@ -192,7 +193,7 @@ async def test_a_client_that_is_forgotten(
             )
             await client.connect()
             kernel_id = client.kernel_id
-            # More than is kept for it: the code would wait for ever.
+            # More output than the gateway keeps: the code would wait forever.
             execution = await client.submit("for i in range(400_000): print('x' * 100)")
             async for _ in execution.stream():
                 break
@@ -214,13 +215,13 @@ async def state_of(client: ExecutionClient, kernel_id: str) -> str:
     return next(kernel.state for kernel in kernels if kernel.id == kernel_id)
 
 
-async def test_a_container_is_given_up_where_nothing_else_helps(
+async def test_a_container_is_killed_if_a_stuck_kernel_cannot_be_replaced(
     local: str, faults: FaultTrials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No new kernel comes for one that is stuck: then the container goes, if it is one."""
+    """The container is killed only if it is a real one, which is pretended here."""
 
-    async def none(self: object) -> str:
-        raise GatewayError("no kernel today")
+    async def refuse(self: object) -> str:
+        raise GatewayError("no kernel can be started")
 
     async with ExecutionContainer(backend="local") as container:
         started = find_container("localhost", container.port)
@@ -230,7 +231,7 @@ async def test_a_container_is_given_up_where_nothing_else_helps(
         try:
             client = ExecutionClient(container.port, timeouts=Timeouts(interrupt=0.2))
             await client.connect()
-            monkeypatch.setattr(Gateway, "start_kernel", none)
+            monkeypatch.setattr(Gateway, "start_kernel", refuse)
             stuck = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
             error = await faults.expect(ExecutionTimeoutError, client.execute(stuck, timeout=0.3))
             assert error.state == "lost"
@@ -243,7 +244,7 @@ async def test_a_container_is_given_up_where_nothing_else_helps(
 
 
 async def gateway_of(client: ExecutionClient) -> psutil.Process:
-    """The gateway's process, found from a kernel of its own."""
+    """Return the gateway's process: an ancestor of the client's kernel."""
     pid = int((await client.execute("import os; print(os.getpid())")).text or 0)
     return next(
         process
@@ -256,21 +257,23 @@ async def gateway_of(client: ExecutionClient) -> psutil.Process:
     )
 
 
-async def running(client: ExecutionClient) -> "asyncio.Task[object]":
-    """An execution that has printed, and runs."""
+async def start_running(client: ExecutionClient) -> "asyncio.Task[object]":
+    """Start an execution that has printed something and goes on; return the wait for its result."""
     execution = await client.submit("import time\nprint('on')\ntime.sleep(60)")
     async for _ in execution.stream():
         break
     return asyncio.ensure_future(execution.result(None))
 
 
-async def test_stopping_the_gateway(local: str, faults: FaultTrials) -> None:
+async def test_a_stopped_gateway_is_reported_as_connection_lost(
+    local: str, faults: FaultTrials
+) -> None:
     async with ExecutionContainer(backend="local") as container:
         for _ in range(5):
             client = ExecutionClient(container.port)
             await client.connect()
             gateway = await gateway_of(client)
-            execution = await running(client)
+            execution = await start_running(client)
             gateway.suspend()
             try:
                 error = await faults.expect(ConnectionLostError, execution)
@@ -291,7 +294,7 @@ def kill_supervisor(gateway: psutil.Process) -> None:
 
 
 @pytest.mark.parametrize("kill", [kill_gateway, kill_supervisor])
-async def test_the_container_ends(
+async def test_a_dead_container_is_reported_as_lost(
     local: str, faults: FaultTrials, kill: Callable[[psutil.Process], None]
 ) -> None:
     for _ in range(3):
@@ -299,7 +302,7 @@ async def test_the_container_ends(
             client = ExecutionClient(container.port)
             await client.connect()
             gateway = await gateway_of(client)
-            execution = await running(client)
+            execution = await start_running(client)
             kill(gateway)
             error = await faults.expect(ContainerLostError, execution)
             assert error.text == "on"
@@ -307,19 +310,23 @@ async def test_the_container_ends(
             await client.disconnect()
 
 
-async def test_the_container_is_killed_by_its_owner(backend: str, faults: FaultTrials) -> None:
+async def test_a_container_killed_by_its_owner_is_reported_as_lost(
+    backend: str, faults: FaultTrials
+) -> None:
     container = ExecutionContainer(backend=backend)
     await container.run()
     client = ExecutionClient(container.port)
     await client.connect()
-    execution = await running(client)
+    execution = await start_running(client)
     await container.kill()
     await faults.expect(ContainerLostError, execution)
     await client.disconnect()
 
 
-async def test_killing_the_fork_server(local: str, faults: FaultTrials) -> None:
-    """Its kernels live on, their end is told, and new ones start the ordinary way."""
+async def test_kernels_survive_the_death_of_the_fork_server(
+    local: str, faults: FaultTrials
+) -> None:
+    """Its kernels live on, their exits are reported, and new kernels start without it."""
     for _ in range(3):
         async with (
             ExecutionContainer(backend="local") as container,
@@ -336,7 +343,7 @@ async def test_killing_the_fork_server(local: str, faults: FaultTrials) -> None:
                 kernels = (await second.status()).kernels
                 assert [k.forked for k in kernels if k.id == second.kernel_id] == [False]
             assert any("kernels are spawned without it" in line for line in await container.logs())
-            execution = await running(client)
+            execution = await start_running(client)
             await client.interrupt()
             await faults.expect(ExecutionInterruptedError, execution)
             os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Code that takes all memory or all processes, inside control groups of the test's own."""
+"""Code that uses up all memory or all processes, in control groups that the tests create."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 @contextlib.asynccontextmanager
 async def limited(controller: str, name: str, value: int) -> AsyncIterator[None]:
-    """All container processes that this process has started, in a group with a limit."""
+    """Put all processes that this process has started into a control group with a limit."""
     v1 = CGROUPS / controller
     group = (v1 if v1.is_dir() else CGROUPS) / f"ipybox-test-{uuid.uuid4().hex[:8]}"
     file = {"memory": "memory.limit_in_bytes", "pids": "pids.max"}[controller]
@@ -34,10 +34,10 @@ async def limited(controller: str, name: str, value: int) -> AsyncIterator[None]
     try:
         group.mkdir()
     except OSError as error:
-        pytest.skip(f"no control group can be made: {error}")
+        pytest.skip(f"no control group can be created: {error}")
     try:
         if not (group / file).exists():
-            pytest.skip(f"control groups have no {name} here")
+            pytest.skip(f"control groups have no {name} on this machine")
         (group / file).write_text(str(value))
         for process in psutil.Process().children(recursive=True):
             (group / "cgroup.procs").write_text(str(process.pid))
@@ -47,7 +47,7 @@ async def limited(controller: str, name: str, value: int) -> AsyncIterator[None]
 
 
 async def _remove(group: Path) -> None:
-    """Once it is empty: what was killed in it takes a moment to end."""
+    """Remove the group once it is empty: killed processes take a moment to exit."""
     deadline = time.monotonic() + 20
     while True:
         for pid in (group / "cgroup.procs").read_text().split():
@@ -62,7 +62,9 @@ async def _remove(group: Path) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_out_of_memory(local: str, faults: FaultTrials) -> None:
+async def test_a_kernel_that_runs_out_of_memory_is_reported_as_such(
+    local: str, faults: FaultTrials
+) -> None:
     async with ExecutionContainer(backend="local") as container:
         async with limited("memory", "memory limit", 400 * 1024 * 1024):
             async with ExecutionClient(container.port) as client:
@@ -74,7 +76,7 @@ async def test_out_of_memory(local: str, faults: FaultTrials) -> None:
                     assert "out of memory" in str(error)
                     assert error.text == "filling"
                     await client.restart()
-                    # A SIGKILL of another kind is not taken for one.
+                    # A SIGKILL that has another reason is not reported as out of memory.
                     code = "import os; os.kill(os.getpid(), 9)"
                     error = await faults.expect(KernelDiedError, client.execute(code))
                     assert not error.out_of_memory
@@ -82,7 +84,7 @@ async def test_out_of_memory(local: str, faults: FaultTrials) -> None:
                     await faults.run(client.execute("1"))
 
 
-async def test_a_fork_bomb(local: str, faults: FaultTrials) -> None:
+async def test_a_timeout_stops_a_fork_bomb(local: str, faults: FaultTrials) -> None:
     async with ExecutionContainer(backend="local") as container:
         async with limited("pids", "process limit", 150):
             async with ExecutionClient(container.port, timeouts=Timeouts(interrupt=1)) as client:
