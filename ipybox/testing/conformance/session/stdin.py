@@ -99,5 +99,5 @@ class StdinChecks(SessionChecks):
     @check()
     async def test_an_invalid_callback_is_refused(self) -> None:
         async with self.client() as client:
-            with pytest.raises(InvalidArgumentError, match="stdin is a str"):
+            with pytest.raises(InvalidArgumentError, match="stdin must be a callable, got str"):
                 await client.submit("1", stdin="yes")  # type: ignore[arg-type]
