@@ -179,15 +179,34 @@ def podman() -> Iterator[str]:
 def children() -> dict[int, str]:
     """Return the running children of this process, with their command lines (Linux)."""
     found = {}
-    for entry in Path("/proc").glob("[0-9]*"):
+    for pid in _child_pids():
+        process = Path(f"/proc/{pid}")
         try:
-            state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+            command = (process / "cmdline").read_bytes()
         except OSError:
             continue
-        if int(parent) == os.getpid() and state != "Z":
-            found[int(entry.name)] = command
+        if state != "Z":
+            found[pid] = command.replace(b"\0", b" ").decode(errors="replace")
     return found
+
+
+def _child_pids() -> list[int]:
+    """Return the children that the kernel lists, or that /proc shows if it keeps no list."""
+    tasks = [*Path("/proc/self/task").glob("*/children")]
+    if tasks:
+        return [int(pid) for task in tasks for pid in _read(task).split()]
+    parents = {entry.name: _read(entry / "stat").rpartition(")")[2].split()[1:2]
+               for entry in Path("/proc").glob("[0-9]*")}  # fmt: skip
+    return [int(pid) for pid, parent in parents.items() if parent == [str(os.getpid())]]
+
+
+def _read(path: Path) -> str:
+    """Return the text of a file, or "" if it is gone."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def leftovers() -> list[str]:
