@@ -393,6 +393,7 @@ class ExecutionContainer:
             ended=ended,
             kill=container.kill,
             isolated=container.guarantees.isolation != "none",
+            detached=lambda: self._lives_on,
         )
         remember(started)
         lifetime.callback(forget, started)

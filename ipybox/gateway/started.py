@@ -27,17 +27,20 @@ class StartedContainer:
         kill: Kills the container.
         isolated: Whether it is a real container, which may be killed as a last resort. The local
             backend has none.
+        detached: Whether this process has released the container, which runs on: ``ended`` is
+            cancelled then, and how the container exits is unknown.
     """
 
     endpoint: Endpoint = field(repr=False)
     ended: asyncio.Future[ExitStatus]
     kill: Callable[[], Awaitable[None]]
     isolated: bool
+    detached: Callable[[], bool] = lambda: False
 
     @property
     def status(self) -> ExitStatus | None:
-        """How the container has exited; None while it runs."""
-        if not self.ended.done():
+        """How the container has exited; None while it runs, or if that is unknown."""
+        if not self.ended.done() or (self.ended.cancelled() and self.detached()):
             return None
         if self.ended.cancelled() or self.ended.exception() is not None:
             return ExitStatus(code=None, reason="killed")

@@ -52,3 +52,14 @@ async def test_entries_may_be_forgotten_in_any_order(started: StartedContainer) 
     forget(attached)
     assert find_container("localhost", 1) is None
     forget(attached)  # again: nothing happens
+
+
+@pytest.mark.parametrize(("detached", "reason"), [(False, "killed"), (True, None)])
+async def test_a_container_that_was_only_released_is_not_reported_as_killed(
+    started: StartedContainer, detached: bool, reason: str | None
+) -> None:
+    released = dataclasses.replace(started, detached=lambda: detached)
+    assert released.status is None
+    released.ended.cancel()
+    status = await released.status_within(0)
+    assert (status.reason if status else None) == reason
