@@ -1,19 +1,20 @@
-"""Run code in a container and print its output."""
+"""Run code in a container of its own, and print what the code printed."""
 
 import asyncio
 
-from ipybox import ExecutionClient, ExecutionContainer
+import ipybox
+
+GREET = """
+greeting = ["Hello", "world"]
+print(*greeting, sep=", ", end="!")
+"""
 
 
 async def main() -> None:
-    # Create and start a container for code execution
-    async with ExecutionContainer(tag="gradion/ipybox") as container:
-        # Create and connect to an IPython kernel
-        async with ExecutionClient(host="localhost", port=container.port) as client:
-            # Execute Python code and await the result
-            result = await client.execute("print('Hello, world!')")
-            # Print the execution output text
-            print(f"Output: {result.text}")
+    # Leaving the block disconnects the client and removes the container
+    async with ipybox.session() as client:
+        result = await client.execute(GREET)
+    print("Output:", result.text)
 
 
 if __name__ == "__main__":

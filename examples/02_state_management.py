@@ -1,4 +1,4 @@
-"""Keep state between the executions of one client, separate from other clients."""
+"""Build on earlier executions of the same client; another client sees nothing of them."""
 
 import asyncio
 
@@ -6,24 +6,28 @@ from ipybox import ExecutionClient, ExecutionContainer, ExecutionError
 
 
 async def main() -> None:
-    async with ExecutionContainer() as container:
-        async with ExecutionClient(host="localhost", port=container.port) as client_1:
-            # Execute code that defines variable x
-            result = await client_1.execute("x = 1")
-            assert result.text is None
+    # Two clients of one container: each has a kernel of its own
+    async with (
+        ExecutionContainer() as container,
+        ExecutionClient(container.port) as planner,
+        ExecutionClient(container.port) as guest,
+    ):
+        await planner.execute("route = ['Bern', 'Thun']")
+        await planner.execute("route.append('Spiez')")
+        trip = await planner.execute("print(*route, sep=' - ')")
+        print("Planner:", trip.text)
 
-            # Reference variable x defined in previous execution
-            result = await client_1.execute("print(x)")
-            assert result.text == "1"
-            print(f"Client 1: x is {result.text}")
+        try:
+            await guest.execute("print('looking for a route'); route.pop()")
+        except ExecutionError as error:
+            # The error carries what the code had printed before it
+            print("Guest:", error.text)
+            print("Guest:", error)
 
-        async with ExecutionClient(host="localhost", port=container.port) as client_2:
-            # Variable x is not defined in this client context
-            try:
-                await client_2.execute("print(x)")
-            except ExecutionError as e:
-                assert e.args[0] == "NameError: name 'x' is not defined"
-                print(f"Client 2: {e.args[0]}")
+        # A restart replaces the planner's kernel by a new one
+        await planner.restart()
+        trip = await planner.execute("'route' in globals()")
+        print("Planner has a route after a restart:", trip.text)
 
 
 if __name__ == "__main__":

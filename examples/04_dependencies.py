@@ -1,21 +1,28 @@
-"""Install a package in a running container."""
+"""Install a package into a running container, and use it there."""
 
 import asyncio
 
-from ipybox import ExecutionClient, ExecutionContainer
+import ipybox
+
+LIST_PEAKS = """
+from tabulate import tabulate
+
+peaks = {"Säntis": 2502, "Eiger": 3967, "Dom": 4546}
+print(tabulate(peaks.items(), headers=("peak", "metres")))
+"""
 
 
 async def main() -> None:
-    async with ExecutionContainer() as container:
-        async with ExecutionClient(host="localhost", port=container.port) as client:
-            # Install the einops package
-            await client.execute("!pip install einops")
-            # Use it in later executions of the same client
-            result = await client.execute("""
-                import einops
-                print(einops.__version__)
-            """)
-            print(f"Output: {result.text}")
+    async with ipybox.session() as client:
+        # Allow more than the default 120 s: the network may be slow
+        pip = await client.execute("%pip install --quiet tabulate", timeout=300)
+        try:
+            table = await client.execute(LIST_PEAKS)
+        except ipybox.ExecutionError as error:
+            # A failed installation does not raise, but the import does. pip's text says why
+            print(f"{error}\n{pip.text}")
+            raise
+        print(table.text)
 
 
 if __name__ == "__main__":

@@ -1,38 +1,35 @@
-"""Receive plots as PIL images."""
+"""Receive the figures that code draws as PIL images, and save them."""
 
 import asyncio
 
-from ipybox import ExecutionClient, ExecutionContainer
+import ipybox
 
-CODE = """
-!pip install matplotlib
+DRAW = """
+from collections import Counter
+from itertools import product
 
 import matplotlib.pyplot as plt
-import numpy as np
 
-x = np.linspace(0, 10, 100)
-plt.figure(figsize=(8, 6))
-plt.plot(x, np.sin(x))
-plt.title('Sine Wave')
-plt.show()
-
-print("Plot generation complete!")
+for dice in (2, 3):
+    ways = Counter(sum(faces) for faces in product(range(1, 7), repeat=dice))
+    plt.bar(ways.keys(), ways.values())
+    plt.title(f"Ways to reach a sum with {dice} dice")
+    plt.show()
+    print(f"{dice} dice: {ways.total()} outcomes")
 """
 
 
 async def main() -> None:
-    async with ExecutionContainer() as container:
-        async with ExecutionClient(host="localhost", port=container.port) as client:
-            execution = await client.submit(CODE)
+    async with ipybox.session() as client:
+        # The default image contains matplotlib; the local backend installs it
+        await client.execute("%pip install --quiet matplotlib", timeout=300)
+        result = await client.execute(DRAW)
 
-            # Stream the output text as it is generated
-            async for chunk in execution.stream():
-                print(chunk, end="", flush=True)
-
-            # Get the execution result and save the image in it
-            result = await execution.result()
-            result.images[0].save("output.png")
-            print(f"Saved output.png: {result.images[0].width}×{result.images[0].height}")
+    # Images stay available after the container is gone, in the order in which they were shown
+    print(result.stdout, end="")
+    for dice, chart in enumerate(result.images, start=2):
+        chart.save(f"dice-{dice}.png")
+        print(f"dice-{dice}.png: {chart.width}×{chart.height}")
 
 
 if __name__ == "__main__":

@@ -1,37 +1,41 @@
-"""Let code in the container read from and write to folders on the host."""
+"""Share folders of the host: the code reads from one and writes to the other."""
 
 import asyncio
 from pathlib import Path
 
-from ipybox import ExecutionClient, ExecutionContainer
+import ipybox
+from ipybox import Bind
 
-BINDS = {
-    "./data": "data",  # Read data from host
-    "./output": "output",  # Write results to host
-}
+POEM = """\
+wind in the pines
+rain in the gutter
+and in the kettle, tea
+"""
 
-CODE = """
-with open('data/input.txt') as f:
-    data = f.read()
+COUNT = """
+import json
+from pathlib import Path
 
-# Process data...
-processed = data.upper()
-
-# Write to mounted output directory
-with open('output/result.txt', 'w') as f:
-    f.write(processed)
+poem = Path("poems/evening.txt").read_text()
+counts = {"lines": len(poem.splitlines()), "words": len(poem.split())}
+Path("statistics/evening.json").write_text(json.dumps(counts))
 """
 
 
 async def main() -> None:
-    async with ExecutionContainer(binds=BINDS) as container:
-        # Both host folders exist now. Create a data file in one of them
-        Path("data/input.txt").write_text("hello world")
-        async with ExecutionClient(host="localhost", port=container.port) as client:
-            await client.execute(CODE)
+    # Container paths are below /app, the working directory of the code. Docker and Podman can
+    # protect a folder from being changed: Bind(..., read_only=True)
+    binds = [
+        Bind(host_path=Path("verses"), container_path="poems"),
+        Bind(host_path=Path("counted"), container_path="statistics"),
+    ]
+    Path("verses").mkdir(exist_ok=True)
+    Path("verses/evening.txt").write_text(POEM)
 
-    # The result file is on the host
-    print(Path("output/result.txt").read_text())
+    # The other folder does not exist yet: it is created when the container starts
+    async with ipybox.session(binds=binds) as client:
+        await client.execute(COUNT)
+    print(Path("counted/evening.json").read_text())
 
 
 if __name__ == "__main__":

@@ -12,12 +12,23 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 USAGE_PAGE = Path(__file__).parents[1] / "docs/usage.md"
 PRINTED = {
     "01_basic_usage.py": r"^Output: Hello, world!$",
-    "02_state_management.py": r"^Client 2: NameError: name 'x' is not defined$",
-    "03_output_streaming.py": r"^\[\d\.\d s\] Received output: Processing step 4$",
-    "04_dependencies.py": r"^Output: \d+\.\d+\.\d+$",
-    "05_plots.py": r"^Saved output\.png: \d+×\d+$",
-    "06_bind_mounts.py": r"^HELLO WORLD$",
-    "07_environment_variables.py": r"^Debug mode enabled$",
+    "02_state_management.py": (
+        r"^Planner: Bern - Thun - Spiez\nGuest: looking for a route\n"
+        r"Guest: NameError: name 'route' is not defined\n"
+        r"Planner has a route after a restart: False$"
+    ),
+    "03_output_streaming.py": (
+        r"^\[\d\.\d s\] 1\.414213562373\nApproximations of √2: 5\n"
+        r"Stopped after 'waiting for a better one', variables: preserved\n"
+        r"Best so far: 1\.41421356237\d+$"
+    ),
+    "04_dependencies.py": r"^Säntis +2502\nEiger +3967\nDom +4546$",
+    "05_plots.py": (
+        r"^2 dice: 36 outcomes\n3 dice: 216 outcomes\n"
+        r"dice-2\.png: \d{3,}×\d{3,}\ndice-3\.png: \d{3,}×\d{3,}$"
+    ),
+    "06_bind_mounts.py": r'^{"lines": 3, "words": 13}$',
+    "07_environment_variables.py": r"^Signature: 6d0473ab5a508fb4\nKey in the repr: False$",
     "08_input.py": r"^Hello Ada, your password has 6 characters$",
     "09_much_output.py": r"^In the file: 588890 bytes\nLate: from a thread that outlived the cell$",
 }
