@@ -144,6 +144,8 @@ if not _typing.TYPE_CHECKING:  # type checkers report the old names as missing
             "judge": "ipybox.authoring.assess_guarantees",
             "Lane": "ipybox.engine.StreamName",
             "Surroundings": "ipybox.engine.Placement",
+            "not_built": "ipybox.engine.build_failed",
+            "not_pulled": "ipybox.engine.pull_failed",
             "read_inspection": "ipybox.engine.parse_inspection",
             "refusal": "ipybox.engine.map_engine_error",
             "run_user": "ipybox.engine.container_user",

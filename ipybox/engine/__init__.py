@@ -16,7 +16,7 @@ from ipybox.engine.base import (
 )
 from ipybox.engine.cache import EngineCache, engine_cache
 from ipybox.engine.container import EngineContainer
-from ipybox.engine.errors import call_timed_out, map_engine_error
+from ipybox.engine.errors import build_failed, call_timed_out, map_engine_error, pull_failed
 from ipybox.engine.images import BUILD_TIMEOUT, BuildLog, BuildSyntax, EngineImages
 from ipybox.engine.inspection import (
     Inspection,
@@ -62,6 +62,8 @@ __all__ = [  # noqa: RUF022  # in groups, for the reader
     # Images
     "BuildLog",
     "BuildSyntax",
+    "build_failed",
+    "pull_failed",
     # Calls
     "call_timed_out",
     "map_engine_error",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from ipybox.errors import (
     BackendError,
     BackendUnavailableError,
     ContainerNotFoundError,
     EngineTimeoutError,
+    ImageBuildError,
     ImageNotFoundError,
     NameTakenError,
     PortTakenError,
@@ -20,6 +22,9 @@ NAME_TAKEN = re.compile(r"name .* is (already )?in use", re.I)
 NO_SPACE = re.compile(r"no space left on device", re.I)
 NO_CONTAINER = re.compile(r"no such container|marked for removal", re.I)
 NO_IMAGE = re.compile(r"no such image|image not known", re.I)
+MAX_STEP_CHARS = 100
+OWN_PREFIX = "ipybox:"
+"""Begins the lines in which a step of ipybox's own says why it failed."""
 
 
 def map_engine_error(
@@ -82,6 +87,35 @@ def call_timed_out(title: str, what: str, timeout: float) -> EngineTimeoutError:
     return EngineTimeoutError(
         f"The {title} engine did not {what} {limit}. Check that it is running and not overloaded."
     )
+
+
+def pull_failed(tag: str, error: BackendError) -> ImageNotFoundError:
+    """Return the error for an image that neither exists nor can be pulled.
+
+    Args:
+        tag: The name of the image.
+        error: The error that the pull raised.
+    """
+    return ImageNotFoundError(
+        f"The image {tag!r} does not exist here, no recipe claims its name, and it can't be "
+        f"pulled: {error} To build an image of that name, run `ipybox build -t {tag}`."
+    )
+
+
+def build_failed(tag: str, failure: str, step: str, tail: Sequence[str]) -> ImageBuildError:
+    """Return the error for a build that failed.
+
+    Args:
+        tag: The name of the image.
+        failure: What the engine reported, as a sentence; left out if a step of ipybox's own has
+            printed the reason.
+        step: The instruction of the step that failed; empty if the build failed before the
+            first step. At most 100 characters of it appear in the error.
+        tail: The last lines that the step printed, oldest first.
+    """
+    own = next((line for line in reversed(tail) if line.startswith(OWN_PREFIX)), None)
+    reason = failure if own is None else f"The image {tag} could not be built: {own}"
+    return ImageBuildError(f"{reason} The step was: {step[:MAX_STEP_CHARS] or 'the first'}", tail)
 
 
 def _sentence(text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from ipybox.engine.errors import build_failed, pull_failed
 from ipybox.errors import BackendError, ImageBuildError, ImageNotFoundError
 from ipybox.spec.image import BuildContext, BuildEvent, ImageInfo
 
@@ -16,9 +17,6 @@ BUILD_TIMEOUT = 1800.0
 """Seconds that a pull or a build may take in all; a step that hangs is given up after that."""
 KEPT_LINES = 50
 """So many of a failed step's last lines go into its error."""
-MAX_STEP_CHARS = 100
-OWN_PREFIX = "ipybox:"
-"""Begins the lines in which a step of ipybox's own says why it failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +80,7 @@ class BuildLog:
             failure: What the engine reported; left out if a step of ipybox's own has printed
                 the reason.
         """
-        own = next((line for line in reversed(self.output) if line.startswith(OWN_PREFIX)), None)
-        reason = failure if own is None else f"The image {self._image} could not be built: {own}"
-        step = self._step[:MAX_STEP_CHARS] or "the first"
-        return ImageBuildError(f"{reason} The step was: {step}", self.output)
+        return build_failed(self._image, failure, self._step, tuple(self.output))
 
 
 class EngineImages(ABC):
@@ -139,11 +134,7 @@ class EngineImages(ABC):
                 async for event in events:
                     yield event
         except BackendError as error:
-            raise ImageNotFoundError(
-                f"The image {image!r} does not exist here, no recipe claims its name, and it "
-                f"can't be pulled: {error} To build an image of that name, run "
-                f"`ipybox build -t {image}`."
-            ) from error
+            raise pull_failed(image, error) from error
         found = await self.find(image)
         if found is None:
             raise ImageNotFoundError(f"The image {image!r} is missing after it was pulled.")

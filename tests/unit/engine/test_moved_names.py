@@ -17,6 +17,8 @@ MOVED = {
     },
     "Lane": "StreamName",
     "Surroundings": "Placement",
+    "not_built": "build_failed",
+    "not_pulled": "pull_failed",
     "read_inspection": "parse_inspection",
     "refusal": "map_engine_error",
     "run_user": "container_user",
