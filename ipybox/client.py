@@ -343,8 +343,8 @@ class ExecutionClient:
             cursor: The position, in characters; the end of the code by default.
 
         Returns:
-            The completions. There are none if the kernel does not answer within 2 s, because it
-            is busy.
+            The completions, as a :class:`ipybox.spec.status.Completions`. There are none if the
+            kernel does not answer within 2 s, because it is busy.
 
         Raises:
             NotConnectedError: If the client is not connected.
@@ -368,6 +368,10 @@ class ExecutionClient:
 
     async def status(self) -> GatewayStatus:
         """Return the status of the runtime in the container, and of all its kernels.
+
+        Returns:
+            A :class:`ipybox.spec.status.GatewayStatus`; its ``kernels`` are
+            :class:`ipybox.spec.status.KernelStatus` objects.
 
         Raises:
             NotConnectedError: If the client is not connected.
