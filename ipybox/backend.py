@@ -11,8 +11,7 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from ipybox._async import AsyncResource
 from ipybox.errors import UnsupportedError
@@ -272,7 +271,7 @@ class Container(ABC):
         raise _lacks(Capability.PAUSE)
 
 
-class Backend(ABC):
+class Backend(AsyncResource):
     """A client of one engine.
 
     An async context manager, which closes what it has opened.
@@ -286,16 +285,9 @@ class Backend(ABC):
     name: str
     capabilities: frozenset[Capability] = frozenset()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        return None
+    async def aclose(self) -> None:
+        """Undo one entry; undoing the last one closes what the backend has opened."""
+        return
 
     @abstractmethod
     async def availability(self) -> Availability:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from types import TracebackType
 from typing import Self
 
-from ipybox._async import shielded
+from ipybox._async import AsyncResource, shielded
 from ipybox.errors import (
     AlreadyConnectedError,
     ConnectFailedError,
@@ -51,7 +50,7 @@ COMPLETION_TIMEOUT = 2.0
 log = logging.getLogger(__name__)
 
 
-class ExecutionClient:
+class ExecutionClient(AsyncResource):
     """A client with a kernel of its own in a container.
 
     Use it with ``async with``, or call :meth:`connect` and :meth:`disconnect`.
@@ -145,12 +144,8 @@ class ExecutionClient:
         await self.connect()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def aclose(self) -> None:
+        """Do the same as :meth:`disconnect`."""
         await self.disconnect()
 
     def __repr__(self) -> str:

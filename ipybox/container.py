@@ -6,10 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from types import TracebackType
 from typing import Self, TypedDict
 
-from ipybox._async import shielded
+from ipybox._async import AsyncResource, shielded
 from ipybox.backend import Backend, ByteStream, Capability, Container
 from ipybox.errors import ContainerStateError, GuaranteeError, InvalidArgumentError
 from ipybox.events import Event, EventName
@@ -59,7 +58,7 @@ class ContainerOptions(TypedDict, total=False):
     strict: bool
 
 
-class ExecutionContainer:
+class ExecutionContainer(AsyncResource):
     """A container that runs a kernel gateway, for :class:`ExecutionClient` to connect to.
 
     An async context manager: entering it starts the container, leaving it removes the container.
@@ -177,12 +176,8 @@ class ExecutionContainer:
         await self.run()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def aclose(self) -> None:
+        """Remove the container, or only release it if this object is attached to it."""
         await self._close()
 
     def __repr__(self) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Sequence
-from types import TracebackType
 from typing import Self
 
 from ipybox._async import shielded
@@ -56,13 +55,8 @@ class EngineBackend(Backend):
             self._sweeper = asyncio.create_task(self._sweep_quietly(), name="ipybox sweep")
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._users -= 1
+    async def aclose(self) -> None:
+        self._users = max(0, self._users - 1)
         if not self._users:
             await shielded(self._close())
 

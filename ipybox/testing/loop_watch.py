@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
-from types import TracebackType
 from typing import Self
+
+from ipybox._async import AsyncResource
 
 POLL_INTERVAL = 0.05
 """Seconds between two looks at the loop."""
 
 
-class LoopWatch:
+class LoopWatch(AsyncResource):
     """An async context manager that watches the running event loop from a thread.
 
     Time for which the loop's thread was ready to run, but got no processor, does not count (on
@@ -35,12 +36,7 @@ class LoopWatch:
         self._thread.start()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def aclose(self) -> None:
         self._stop.set()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)

@@ -29,6 +29,7 @@ async def test_calls_need_a_running_container_and_run_needs_a_stopped_one(backen
             await container.run()
         await container.kill()
         await container.kill()
+        await container.aclose()
         for name in ("container", "id", "port", "endpoint", "ports", "guarantees"):
             with pytest.raises(RuntimeError, match="is not running"):  # the type of older versions
                 getattr(container, name)
