@@ -29,7 +29,7 @@ from ipybox.engine import Placement
 from ipybox.testing import FaultTrials
 
 ROOT = Path(__file__).parents[2]
-ENGINE_PID = Path("/run/ipybox-engines/dockerd.pid")
+ENGINE_PID = Path(os.environ.get("IPYBOX_ENGINES_STATE", "/run/ipybox-engines"), "dockerd.pid")
 
 
 async def test_a_missing_socket_raises_with_advice(docker: str, tmp_path: Path) -> None:
