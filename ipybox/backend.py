@@ -318,7 +318,7 @@ class Backend(AsyncResource):
     # Optional operations; a backend lists the ones that it supports in its ``capabilities``.
 
     async def attach(self, container_id: str) -> Container:
-        """Find a running container of ipybox, whoever started it.
+        """Find a running container of ipybox, started by any process.
 
         The returned object's ``kill`` ends the container.
 
@@ -329,7 +329,7 @@ class Backend(AsyncResource):
             ContainerNotFoundError: If there is no such container, or it has exited.
             UnsupportedError: If the backend lacks ``Capability.ATTACH``.
         """
-        raise _lacks(Capability.ATTACH)
+        raise _lacks(Capability.ATTACH, self.name)
 
     async def list(self) -> Sequence[ContainerInfo]:
         """List all containers that carry the labels of ipybox, running or not.
@@ -337,7 +337,7 @@ class Backend(AsyncResource):
         Raises:
             UnsupportedError: If the backend lacks ``Capability.ATTACH``.
         """
-        raise _lacks(Capability.ATTACH)
+        raise _lacks(Capability.ATTACH, self.name)
 
     async def logs(self, container_id: str, tail: int = 100) -> Sequence[str]:
         """Return the end of a container's own log, running or not.
@@ -353,7 +353,7 @@ class Backend(AsyncResource):
             ContainerNotFoundError: If there is no such container.
             UnsupportedError: If the backend lacks ``Capability.ATTACH``.
         """
-        raise _lacks(Capability.ATTACH)
+        raise _lacks(Capability.ATTACH, self.name)
 
     async def remove(self, container_id: str) -> None:
         """Stop a container of ipybox and remove it together with its volumes.
@@ -365,7 +365,7 @@ class Backend(AsyncResource):
                 labels of ipybox.
             UnsupportedError: If the backend lacks ``Capability.ATTACH``.
         """
-        raise _lacks(Capability.ATTACH)
+        raise _lacks(Capability.ATTACH, self.name)
 
     async def sweep(self) -> Sequence[ContainerInfo]:
         """Remove the containers whose owners are dead, and return them."""
@@ -377,7 +377,7 @@ class Backend(AsyncResource):
         Raises:
             UnsupportedError: If the backend lacks ``Capability.IMAGES``.
         """
-        raise _lacks(Capability.IMAGES)
+        raise _lacks(Capability.IMAGES, self.name)
 
     async def images(self) -> Sequence[ImageInfo]:
         """List all images that contain the runtime.
@@ -385,7 +385,7 @@ class Backend(AsyncResource):
         Raises:
             UnsupportedError: If the backend lacks ``Capability.IMAGES``.
         """
-        raise _lacks(Capability.IMAGES)
+        raise _lacks(Capability.IMAGES, self.name)
 
     def pull(self, tag: str) -> AsyncIterator[BuildEvent]:
         """Download an image.
@@ -397,7 +397,7 @@ class Backend(AsyncResource):
             ImageNotFoundError: If the image could not be downloaded.
             UnsupportedError: If the backend lacks ``Capability.IMAGES``.
         """
-        raise _lacks(Capability.IMAGES)
+        raise _lacks(Capability.IMAGES, self.name)
 
     def build(self, context: BuildContext) -> AsyncIterator[BuildEvent]:
         """Build an image.
@@ -412,12 +412,12 @@ class Backend(AsyncResource):
             ImageBuildError: If a step failed.
             UnsupportedError: If the backend lacks ``Capability.IMAGES``.
         """
-        raise _lacks(Capability.IMAGES)
+        raise _lacks(Capability.IMAGES, self.name)
 
     def prepare(self, spec: ContainerSpec) -> AsyncIterator[BuildEvent]:
         """Do what the first container of this kind would wait for, besides its image.
 
-        Takes no time where it has been done before.
+        Returns immediately if this was done before.
 
         Yields:
             Progress.
@@ -431,7 +431,7 @@ class Backend(AsyncResource):
             ImageNotFoundError: If there is no such image.
             UnsupportedError: If the backend lacks ``Capability.IMAGES``.
         """
-        raise _lacks(Capability.IMAGES)
+        raise _lacks(Capability.IMAGES, self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -458,5 +458,6 @@ async def _no_events() -> AsyncIterator[BuildEvent]:
         yield event
 
 
-def _lacks(capability: Capability) -> UnsupportedError:
-    return UnsupportedError(f"This backend does not support {capability.value}.")
+def _lacks(capability: Capability, name: str | None = None) -> UnsupportedError:
+    backend = "This backend" if name is None else f"The backend {name!r}"
+    return UnsupportedError(f"{backend} does not support {capability.value}.")

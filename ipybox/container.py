@@ -150,7 +150,7 @@ class ExecutionContainer(AsyncResource):
 
     @classmethod
     def attach(cls, container_id: str, *, backend: str | Backend | None = None) -> Self:
-        """Prepare to attach to a container that runs already, whoever started it.
+        """Prepare to attach to a container that runs already, started by any process.
 
         Entering the returned context manager attaches. Leaving it lets the container run on;
         :meth:`kill` removes the container.

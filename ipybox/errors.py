@@ -107,7 +107,7 @@ class SpillError(IpyboxError):
 
 
 class ContainerStateError(IpyboxError, RuntimeError):
-    """The container is not running, and the call needs a running one; or the other way round.
+    """The call needs a running container and it is not, or a stopped one and it is running.
 
     Raised by the properties and methods of ``ExecutionContainer`` before ``run()`` and after
     ``kill()``, and by a second ``run()``.
@@ -134,7 +134,7 @@ class BackendUnavailableError(BackendError):
     """The backend is installed, but can't run containers now.
 
     For example, its engine can't be reached, this user may not use it, or the backend's library
-    is missing. Raised, too, if no backend is named and none that isolates is ready.
+    is missing. Also raised if no backend is named and none that isolates is ready.
     """
 
 
@@ -176,7 +176,7 @@ class NameTakenError(BackendError):
 class ContainerNotFoundError(BackendError):
     """The engine has no container of ipybox with that id or name, or it has been removed.
 
-    Raised, too, by calls that need a running container, such as ``exec()``, if it has exited.
+    Also raised by calls that need a running container, such as ``exec()``, if it has exited.
     """
 
 
@@ -267,7 +267,7 @@ class ConnectionLostError(OutputSoFar, TransportError):
     """The connection to the kernel broke and could not be resumed.
 
     What the kernel has done since then is unknown. Raised if the client could not connect again
-    within ``reconnect_grace`` seconds, was away longer than the gateway keeps output, or if the
+    within ``timeouts.reconnect`` seconds, was away longer than the gateway keeps output, or if the
     gateway does not answer an interrupt. ``connect()`` starts a new kernel.
     """
 
@@ -292,7 +292,7 @@ class ContainerLostError(OutputSoFar, TransportError):
 class ProtocolError(OutputSoFar, TransportError):
     """The peer sent a frame or message that violates the Jupyter wire protocol.
 
-    Raised, too, for a frame above the size limit. The connection is closed.
+    Also raised for a frame above the size limit. The connection is closed.
     """
 
 
@@ -338,7 +338,7 @@ class ExecutionTimeoutError(ExecutionFailedError, TimeoutError):
 class KernelDiedError(ExecutionFailedError):
     """The kernel's process has exited; its variables are lost. ``restart()`` starts a new one.
 
-    Raised, too, by executions that were running or waiting at ``restart()``.
+    Also raised by executions that were running or waiting at ``restart()``.
 
     Attributes:
         exit_code: The kernel's exit code: negative for a signal (-9 is SIGKILL), None if unknown.

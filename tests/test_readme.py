@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-async def test_code(local: str, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_code_blocks_run(local: str, capsys: pytest.CaptureFixture[str]) -> None:
     (source,) = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
     code = compile(source, "README.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     running = FunctionType(code, {})()
@@ -23,7 +23,7 @@ async def test_code(local: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "42\n"
 
 
-def test_commands() -> None:
+def test_commands_exist() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
     pages = README + (ROOT / "CONTRIBUTING.md").read_text()
     assert set(re.findall(r"^make (\w+)", pages, re.M)) <= targets

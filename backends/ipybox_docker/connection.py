@@ -56,7 +56,7 @@ class Connection:
         """
         if self._docker is None or self._docker.session.closed:
             self._docker = aiodocker.Docker(
-                url=self._url,  # goes before a context, as with Docker's own client
+                url=self._url,  # takes precedence over a context, as with Docker's own client
                 timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT),
                 api_version=self.cache.api_version or "auto",
             )

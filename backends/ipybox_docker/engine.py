@@ -122,7 +122,7 @@ class DockerEngine(Engine):
             # The engine's list comes from another index than the one that finds a container.
             try:
                 return bool(await self._containers(id=ref.id))
-            except BackendError:  # then what the removal has returned has to do
+            except BackendError:  # fall back to what the removal returned
                 return False
 
         await remove_until_gone(delete, REMOVE_TIMEOUT, is_listed=is_listed)

@@ -30,7 +30,7 @@ from ipybox_local import workspace
 from ipybox_local.translate import supervisor_config
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
-TEARDOWN_SECONDS = 40.0  # a little longer than the supervisor's own limit
+TEARDOWN_TIMEOUT = 40.0  # a little longer than the supervisor's own limit
 LOG_TAIL_BYTES = 256 * 1024
 SIGNAL_EXIT_BASE = 128  # the supervisor exits with this plus the signal's number, as a shell does
 
@@ -89,7 +89,7 @@ class LocalContainer(Container):
         if process.stdin is not None:
             process.stdin.close()  # makes the supervisor kill everything and exit
         try:
-            async with asyncio.timeout(TEARDOWN_SECONDS):
+            async with asyncio.timeout(TEARDOWN_TIMEOUT):
                 await process.wait()
         except TimeoutError:
             process.kill()

@@ -32,7 +32,7 @@ import workspace  # type: ignore[import-not-found]
 
 EXIT_OWNER_GONE = 0
 EXIT_FAILED = 1
-TEARDOWN_SECONDS = 30
+TEARDOWN_TIMEOUT = 30
 
 
 def start_gateway(config: dict[str, Any], root: Path) -> "subprocess.Popen[bytes]":
@@ -117,7 +117,7 @@ def main() -> int:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         # A process in uninterruptible sleep cannot be killed: SIGALRM then stops the supervisor.
-        signal.alarm(TEARDOWN_SECONDS)
+        signal.alarm(TEARDOWN_TIMEOUT)
         processes.kill_descendants()
         workspace.remove(root)
     return code

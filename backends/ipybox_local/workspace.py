@@ -13,7 +13,7 @@ from pathlib import Path
 
 # Debian keeps pip's wheel here, for the virtual environments that it creates.
 SYSTEM_WHEELS = "/usr/share/python-wheels"
-REMOVE_SECONDS = 10.0
+REMOVE_TIMEOUT = 10.0
 POLL_INTERVAL = 0.05
 FOLDERS = ("app", "home", "tmp", "jupyter")
 
@@ -85,19 +85,19 @@ def remove(root: Path) -> None:
     """Remove the folder; what the binds link to stays untouched.
 
     Processes that are still exiting may write to the folder, so the removal is repeated for up to
-    ``REMOVE_SECONDS``.
+    ``REMOVE_TIMEOUT``.
 
     Raises:
         OSError: If the folder could not be removed in that time.
     """
-    deadline = time.monotonic() + REMOVE_SECONDS
+    deadline = time.monotonic() + REMOVE_TIMEOUT
     while True:
         with contextlib.suppress(OSError):
             _remove_once(root)
         if not root.exists():
             return
         if time.monotonic() > deadline:
-            raise OSError(f"The folder {root} could not be removed within {REMOVE_SECONDS:.0f} s.")
+            raise OSError(f"The folder {root} could not be removed within {REMOVE_TIMEOUT:.0f} s.")
         time.sleep(POLL_INTERVAL)
 
 

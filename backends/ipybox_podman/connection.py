@@ -24,7 +24,7 @@ from ipybox.engine import CALL_TIMEOUT, CONNECT_TIMEOUT, call_timed_out
 from ipybox.errors import EngineGoneError
 from ipybox_podman.client import SharedClient
 from ipybox_podman.errors import engine_call
-from ipybox_podman.listener import START_SECONDS
+from ipybox_podman.listener import START_TIMEOUT
 from ipybox_podman.streams import PodmanStreams, body_begins, raw_socket
 
 OLDEST_VERSION = (4, 3)
@@ -114,7 +114,7 @@ class Connection:
             return str(answer.headers.get("Libpod-API-Version", ""))
 
         # The limit covers the start of a private service.
-        version = await self.run("report its version", ask, START_SECONDS)
+        version = await self.run("report its version", ask, START_TIMEOUT)
         if not NUMBER.match(version):
             raise BackendUnavailableError(f"The server at {self.address} is not Podman.")
         return version

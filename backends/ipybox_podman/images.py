@@ -138,7 +138,7 @@ def _labelled(context: BuildContext) -> BuildContext:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as one word of a Dockerfile; its dollar signs are no variables."""
+    """Quote a str as one word of a Dockerfile, in which no variable is expanded."""
     return '"' + re.sub(r'(["\\$])', r"\\\1", text) + '"'
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from ipybox import BackendUnavailableError
 from ipybox_podman import sockets
 
-START_SECONDS = 20.0
-STOP_SECONDS = 5.0
+START_TIMEOUT = 20.0
+STOP_TIMEOUT = 5.0
 POLL_INTERVAL = 0.01
 MAX_PATH = 100
 """The longest path of a socket, in bytes; the operating system allows little more."""
@@ -58,7 +58,7 @@ class Listener:
 
         Raises:
             BackendUnavailableError: If the process cannot be started, exits, or does not listen
-                within ``START_SECONDS``; or if another user could reach the socket's folder.
+                within ``START_TIMEOUT``; or if another user could reach the socket's folder.
         """
         # A service that is about to exit because it was idle has removed its socket already.
         if self._process is not None and self._process.poll() is None and self.path.exists():
@@ -83,7 +83,7 @@ class Listener:
     def stop(self) -> None:
         """Stop the process, and remove its socket and the folders.
 
-        The process is killed if it does not exit within ``STOP_SECONDS``.
+        The process is killed if it does not exit within ``STOP_TIMEOUT``.
         """
         self._stop_process()
         with suppress(OSError):  # other listeners still use the shared folder
@@ -96,7 +96,7 @@ class Listener:
             process.stdin.close()
             process.terminate()
             try:
-                process.wait(STOP_SECONDS)
+                process.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -106,7 +106,7 @@ class Listener:
 
     def _make_folder(self) -> None:
         shared = self.path.parent.parent
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_TIMEOUT
         while True:
             try:
                 shared.mkdir(mode=0o700, exist_ok=True)
@@ -127,7 +127,7 @@ class Listener:
 
     def _wait_for_socket(self, output: int) -> None:
         assert self._process is not None
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_TIMEOUT
         # The socket file appears a moment before the process listens on it.
         while sockets.why_unreachable(self.path) is not None:
             if self._process.poll() is None and time.monotonic() < deadline:
@@ -168,7 +168,7 @@ def _remove_abandoned(shared: Path) -> None:
     """
     for folder in shared.iterdir():
         with suppress(OSError):  # it holds a socket, or another process has removed it
-            if time.time() - folder.stat().st_mtime > 2 * START_SECONDS:
+            if time.time() - folder.stat().st_mtime > 2 * START_TIMEOUT:
                 folder.rmdir()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ipybox_podman.listener import Listener
 
-IDLE_SECONDS = 20
+IDLE_TIMEOUT = 20
 """Seconds that the service outlives an owner that was killed, once no container that it started
 is running."""
 
@@ -27,7 +27,7 @@ def private_service(program: str) -> Listener:
     """
 
     def command(path: Path) -> list[str]:
-        return [program, "system", "service", "--time", str(IDLE_SECONDS), f"unix://{path}"]
+        return [program, "system", "service", "--time", str(IDLE_TIMEOUT), f"unix://{path}"]
 
     return Listener(
         "`podman system service`",

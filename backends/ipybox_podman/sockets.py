@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 SYSTEM_SOCKET = "/run/podman/podman.sock"
-CONNECT_SECONDS = 2.0
+CONNECT_TIMEOUT = 2.0
 DENIED = "permission denied"
 
 
@@ -46,10 +46,10 @@ def default_paths(environment: Mapping[str, str], uid: int) -> list[Path]:
 def why_unreachable(path: Path) -> str | None:
     """Return why no service can be reached at a socket; None if one can.
 
-    Blocks for up to ``CONNECT_SECONDS``.
+    Blocks for up to ``CONNECT_TIMEOUT``.
     """
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(CONNECT_SECONDS)
+        probe.settimeout(CONNECT_TIMEOUT)
         try:
             probe.connect(os.fspath(path))
         except FileNotFoundError:

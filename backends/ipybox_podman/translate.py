@@ -50,7 +50,7 @@ def create_payload(
         "name": spec.name,
         "image": spec.tag,
         "env": dict(spec.env),
-        "httpproxy": False,  # the host's proxies are not the code's business
+        "httpproxy": False,  # do not pass the host's proxy settings to the code
         "labels": labels_for(spec),
         "work_dir": WORKDIR,
         "stdin": True,

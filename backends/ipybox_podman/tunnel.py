@@ -15,13 +15,13 @@ from ipybox import BackendUnavailableError
 from ipybox_podman.listener import Listener
 
 SCHEMES = ("ssh", "http+ssh")
-CONNECT_SECONDS = 10
-ALIVE_SECONDS = 15
+CONNECT_TIMEOUT = 10
+ALIVE_INTERVAL = 15
 OPTIONS = {
     "BatchMode": "yes",  # no user is there to answer ssh's questions
     "ExitOnForwardFailure": "yes",
-    "ConnectTimeout": str(CONNECT_SECONDS),
-    "ServerAliveInterval": str(ALIVE_SECONDS),
+    "ConnectTimeout": str(CONNECT_TIMEOUT),
+    "ServerAliveInterval": str(ALIVE_INTERVAL),
 }
 
 
@@ -34,7 +34,7 @@ def host_of(url: str) -> str:
     """Return the name of the host that ssh connects to for an address.
 
     The host in the address may be an alias that is defined in ssh's settings only. Blocks for
-    up to ``CONNECT_SECONDS``.
+    up to ``CONNECT_TIMEOUT``.
 
     Args:
         url: The engine's address, as ``ssh://[USER@]HOST[:PORT]/PATH``.
@@ -46,7 +46,7 @@ def host_of(url: str) -> str:
     try:
         settings = subprocess.run(
             ["ssh", "-G", "--", f"ssh://{urlsplit(url).netloc}"],  # noqa: S607  # from the PATH
-            capture_output=True, text=True, timeout=CONNECT_SECONDS, check=True,
+            capture_output=True, text=True, timeout=CONNECT_TIMEOUT, check=True,
         ).stdout  # fmt: skip
     except (OSError, subprocess.SubprocessError):  # an older ssh; the tunnel works nevertheless
         return name

@@ -47,7 +47,7 @@ class GatewayConfig(_Json):
         contained: Whether the gateway is the container's only purpose. Then standard input may be
             closed; otherwise that stops the gateway.
         lease_seconds: Seconds that the container lives after its owner last renewed the lease;
-            0 for ever.
+            0 for no limit.
         run_folder: Folder for the token, where processes that attach find it; empty for none.
     """
 

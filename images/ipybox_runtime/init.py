@@ -41,7 +41,7 @@ def supervise(gateway: int, lease_fd: int, lease_seconds: float) -> int:
         gateway: Process id of the gateway, a child of this process.
         lease_fd: Each byte on it renews the lease. The gateway writes the first one when it
             answers.
-        lease_seconds: How long the lease lasts after each renewal; 0 for ever.
+        lease_seconds: How long the lease lasts after each renewal; 0 for no limit.
 
     Returns:
         The exit code for process 1: the gateway's own (128 + N if signal N killed it), or

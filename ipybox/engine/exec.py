@@ -227,6 +227,7 @@ class CommandStream(ByteStream):
 
     def __init__(self, engine: Engine, ref: Ref, argv: Sequence[str]) -> None:
         """Describe a command; :meth:`open` starts it. Arguments as for :class:`Exec`."""
+        self._program = argv[0]
         self._command = Exec(engine, ref, argv, stdin=True)
         self._rest = b""
         self._ended = False
@@ -271,5 +272,8 @@ class CommandStream(ByteStream):
     @property
     def _streams(self) -> Streams:
         if self._command.streams is None:
-            raise BackendError("The command's stream is closed. Open another with open_stream().")
+            raise BackendError(
+                f"The stream of the command {self._program!r} is closed. Open another "
+                "with open_stream()."
+            )
         return self._command.streams

@@ -72,8 +72,8 @@ def _addresses(host: str) -> list[str]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise BackendUnavailableError(
-            f"The engine's host {host!r} has no address on this machine ({error}), so its "
-            "containers could not be reached. Use a name that this machine can resolve."
+            f"Cannot resolve the engine's host {host!r} ({error}), so its containers cannot be "
+            "reached. Use a name that this machine can resolve."
         ) from error
     return [str(item[4][0]) for item in found]
 

@@ -109,6 +109,6 @@ class _Removal:
         self._away_since = self._away_since or time.monotonic()
         if time.monotonic() > self._away_since + (self._engine_returns_within or 0.0):
             raise EngineGoneError(
-                f"The engine is away, and the container may run on. {error}"
+                f"The engine is unreachable, and the container may still be running: {error}"
             ) from error
         return False

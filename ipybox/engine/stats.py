@@ -14,7 +14,7 @@ from ipybox.spec.status import Stats
 READ_TIMEOUT = 10.0
 MAX_BYTES = 4096
 UNLIMITED_BYTES = 1 << 60
-"""A memory limit from here on is how engines report that there is none."""
+"""Engines report 'no limit' as a value of at least this."""
 # Leaves out its own process. Memory is the proportional share, so that nothing counts twice.
 SCRIPT = """
 import glob, json, os

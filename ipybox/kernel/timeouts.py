@@ -35,13 +35,13 @@ class Timeouts:
 
 
 def resolve_timeouts(
-    timeouts: Timeouts | None, graces: dict[str, float | None], *, stacklevel: int
+    timeouts: Timeouts | None, deprecated: dict[str, float | None], *, stacklevel: int
 ) -> Timeouts:
     """Return the timeouts given by the argument ``timeouts``, or by the deprecated ones.
 
     Args:
         timeouts: The argument ``timeouts``; None if it was not given.
-        graces: The deprecated arguments (``interrupt_grace`` and the like) by the field that
+        deprecated: The deprecated arguments (``interrupt_grace`` and the like) by the field that
             replaces them; None for those that were not given.
         stacklevel: Where the warning points to, as in ``warnings.warn``, from this function.
 
@@ -49,7 +49,7 @@ def resolve_timeouts(
         InvalidArgumentError: If ``timeouts`` is not a Timeouts, if both are given, or if a value
             is not a positive number.
     """
-    given = {field: seconds for field, seconds in graces.items() if seconds is not None}
+    given = {field: seconds for field, seconds in deprecated.items() if seconds is not None}
     if timeouts is not None and not isinstance(timeouts, Timeouts):
         raise InvalidArgumentError(f"timeouts must be a Timeouts, got {describe(timeouts)}.")
     if not given:

@@ -1,4 +1,5 @@
-"""Where a Docker engine may be: another socket, a context, TCP, TLS, or the host around."""
+"""Where a Docker engine may be: another socket, a context, TCP, TLS, or
+the engine of the host that this program's container runs on."""
 
 import asyncio
 import hashlib
@@ -118,7 +119,7 @@ asyncio.run(main())
 
 @pytest.mark.index
 @pytest.mark.timeout(300)
-async def test_a_program_in_a_container_can_use_the_engine_around_it(
+async def test_a_program_in_a_container_can_use_its_hosts_engine(
     docker: str, tmp_path: Path
 ) -> None:
     """ipybox is installed in a container that has the engine's socket and a folder of the host."""

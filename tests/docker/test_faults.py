@@ -82,7 +82,7 @@ def as_nobody(ask: Callable[[], Coroutine[Any, Any, object]]) -> object:
 
 
 def test_binds_that_the_user_cannot_read_are_refused(docker: str, tmp_path: Path) -> None:
-    """The engine, which runs as root, would hand them out."""
+    """Otherwise the engine, which runs as root, would let the code read them."""
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
     (tmp_path / "secret").mkdir(mode=0o700)

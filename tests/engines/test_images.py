@@ -197,7 +197,7 @@ async def test_wrong_options_are_refused_before_anything_is_built(tmp_path: Path
 
 
 async def test_build_shows_bars_on_a_terminal(engine: EngineCli) -> None:
-    """And no plain lines. The engine has the image in its cache."""
+    """No plain progress lines appear. The engine has the image in its cache."""
     host, terminal = os.openpty()
     building = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ipybox.cli", "build", "--recipe", "minimal",

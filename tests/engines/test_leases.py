@@ -122,7 +122,7 @@ ANOTHER = """
 
 
 async def test_another_process_can_attach(engine: EngineCli) -> None:
-    """It finds a container without a lease, and a kernel that is kept, by their ids."""
+    """The process finds a container without a lease, and a kernel that is kept, by their ids."""
     async with ExecutionContainer(lease=None) as container:
         async with ExecutionClient(container.port) as client:
             await client.execute("x = 1")

@@ -97,7 +97,7 @@ async def test_connect_fails_if_the_kernel_cannot_start(
 
 @pytest.mark.timeout(30)  # a request without a timeout of its own would take a minute
 async def test_a_timeout_is_raised_although_the_gateway_is_stopped(local: str) -> None:
-    """It is raised in time, and the client then refuses to execute until it connects again."""
+    """The timeout is raised in time; after that the client refuses to execute until it connects."""
     async with ExecutionContainer(backend="local") as container:
         inner = container._container
         assert isinstance(inner, local_container.LocalContainer)

@@ -56,7 +56,7 @@ def test_built_ins_are_entry_points() -> None:
     assert found.items() >= PROJECT["entry-points"]["ipybox"].items()
 
 
-def test_extras() -> None:
+def test_every_backend_has_an_extra() -> None:
     assert {"local", "docker", "podman", "all"} <= set(PROJECT["optional-dependencies"])
 
 
@@ -70,7 +70,7 @@ def test_import_loads_nothing_heavy() -> None:
     assert "msgspec" in loaded
 
 
-def test_all_is_complete_and_true() -> None:
+def test_all_lists_every_public_name() -> None:
     import ipybox
 
     public = {

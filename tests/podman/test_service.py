@@ -50,7 +50,7 @@ async def check_works(backend: PodmanBackend) -> None:
 
 
 async def test_the_private_service_lives_as_long_as_the_backend(no_service: str) -> None:
-    """It listens on a socket that no other user can reach."""
+    """The service listens on a socket that no other user can reach."""
     async with PodmanBackend() as backend:
         await check_works(backend)
         process = service_of(backend)
@@ -155,7 +155,7 @@ async def test_calls_over_tcp_bypass_any_proxy(
 
 
 async def test_diagnose_finds_no_error_on_this_host(podman: str) -> None:
-    """It examines the real host; every finding that is not ok has a remedy."""
+    """``diagnose`` examines the real host; every finding that is not ok has a remedy."""
     found = {finding.name: finding for finding in await PodmanBackend().diagnose()}
     assert found["engine"].level == "ok"
     assert found["storage driver"].found == "overlay"
@@ -212,7 +212,7 @@ async def test_kill_waits_briefly_for_a_named_service_to_return(
             container = ExecutionContainer(backend=backend)
             await container.run()
             own = container.id
-            with pytest.raises(EngineGoneError, match=r"may run on.*no such socket"):
+            with pytest.raises(EngineGoneError, match=r"may still be running.*no such socket"):
                 await without_it(30.0, container)
             await backend.remove(own)
     finally:
@@ -291,7 +291,7 @@ OWNER = """
     from ipybox_podman import service, sockets
     from ipybox_podman.backend import PodmanBackend
 
-    service.IDLE_SECONDS = 5
+    service.IDLE_TIMEOUT = 5
     sockets.default_paths = lambda environment, uid: []
 
     async def main():

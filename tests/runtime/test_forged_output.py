@@ -39,7 +39,7 @@ async def test_forged_output_harms_only_its_own_client(
 
 
 async def test_malformed_messages_are_dropped(client: ExecutionClient) -> None:
-    """The gateway drops what is no message; the client for which it was meant goes on."""
+    """The gateway drops malformed messages, and the client keeps working."""
     code = """
         import os
         from ipybox_runtime.wire import NO_PARENT, PACKET_HEAD, frame_v1

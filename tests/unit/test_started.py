@@ -29,7 +29,7 @@ async def started() -> StartedContainer:
     )
 
 
-async def test_a_second_entry_for_an_address_does_not_take_the_first_with_it(
+async def test_forgetting_one_entry_keeps_the_other(
     started: StartedContainer,
 ) -> None:
     attached = dataclasses.replace(started)

@@ -239,7 +239,8 @@ class RuntimeMultiKernelManager(SeedingMappingKernelManager):  # type: ignore[mi
     Attributes:
         kernel_python: The interpreter for kernels that are spawned.
         absence_seconds: Seconds after which an absent client, or a dead kernel, is forgotten.
-        fork_server: Path of the fork server's socket; None if there is none (any more).
+        fork_server: Path of the fork server's socket. None without a fork server, or after it has
+            died.
         fork_server_ready: Whether the fork server takes requests.
         closing: Whether the gateway is stopping. Then clients are notified of the container's end
             by their connections, and not of the end of each kernel.
@@ -280,8 +281,8 @@ class RuntimeMultiKernelManager(SeedingMappingKernelManager):  # type: ignore[mi
         """Do nothing: :meth:`start_watching_activity` starts nothing that would have to stop."""
 
     def forget_later(self, kernel_id: str) -> None:
-        """Forget a dead kernel after ``absence_seconds``, when its clients know of its end or have
-        gone themselves."""
+        """Forget a dead kernel after ``absence_seconds``, once its clients have been notified or
+        have disconnected."""
         loop = asyncio.get_running_loop()
         loop.call_later(self.absence_seconds, lambda: loop.create_task(self._forget(kernel_id)))
 

@@ -23,7 +23,7 @@ class Lease:
     to learn whether another process still holds a container whose owner is dead.
 
     Args:
-        seconds: How long the lease lasts after each renewal; 0 for ever.
+        seconds: How long the lease lasts after each renewal; 0 for no limit.
         fd: Where a byte notifies process 1; None without process 1.
         run_folder: Folder for the file; None for no file.
 

@@ -191,8 +191,8 @@ class SpawnedProcess(KernelProcess):
             os.close(pidfd)
         while not _waits_to_be_reaped(self.pid):  # noqa: ASYNC110  # nothing notifies of it
             await asyncio.sleep(EXIT_POLL_INTERVAL)
-        # What the kernel has started is killed, too. Until the kernel is reaped, its number
-        # belongs to no other process group.
+        # Also kill the processes that the kernel started. Until the kernel is reaped, its
+        # number belongs to no other process group.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._has_exited(self._process.wait())

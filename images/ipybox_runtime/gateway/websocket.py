@@ -103,8 +103,8 @@ class RuntimeWebsocketConnection(BaseKernelWebsocketConnection):  # type: ignore
             session.replay()
 
     def replace(self) -> None:
-        """Give the session up: the client has opened another connection before this one was found
-        broken."""
+        """End the session's use of this connection: the client reconnected before this one was
+        found broken."""
         self.client_session = None
         self.websocket_handler.close()
 

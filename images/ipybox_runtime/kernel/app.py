@@ -62,7 +62,7 @@ class RuntimeKernel(IPythonKernel):  # type: ignore[misc]
         return frame is not None
 
     def get_parent(self, channel: str | None = None) -> dict[str, Any]:
-        """Return the request of this thread, where ipykernel has the last one of the channel."""
+        """Return this thread's request; ipykernel would return the channel's most recent one."""
         parent: dict[str, Any] = super().get_parent(channel)
         own = CURRENT_REQUEST.get(None)
         if channel is None and own is not None and parent:
@@ -150,7 +150,8 @@ def pack(otherwise: Callable[[Any], bytes], value: Any) -> bytes:
 
 
 def settings() -> Config:
-    """Return what differs from IPython's defaults: a program reads the output, nothing is typed."""
+    """Return what differs from IPython's defaults: output is read by a program, and input is never
+    typed."""
     figure_format = os.environ.get(FIGURE_VARIABLE, "png")
     values = Config()
     values.InteractiveShell.colors = "nocolor"

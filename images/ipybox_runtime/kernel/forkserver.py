@@ -170,8 +170,8 @@ class ForkServer:
             if client is None:
                 os.waitpid(pid, 0)
                 continue
-            # What the kernel has started is killed, too. Until the kernel is reaped, its number
-            # belongs to no other process group.
+            # Also kill the processes that the kernel started. Until the kernel is reaped, its
+            # number belongs to no other process group.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)

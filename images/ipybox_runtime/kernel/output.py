@@ -143,7 +143,7 @@ class OutputChannel:
         self._interrupt_since = self._raised_at = 0.0
 
     def start(self) -> None:
-        """Do nothing. Part of the interface of ipykernel's thread, of which there is none."""
+        """Do nothing. Required by ipykernel's IOPubThread interface; this channel has no thread."""
 
     def stop(self) -> None:
         """Do nothing, like :meth:`start`."""

@@ -46,8 +46,8 @@ def preload(is_cancelled: Callable[[], bool] = lambda: False) -> list[str]:
     """Import what kernels need, and the modules in IPYBOX_PRELOAD.
 
     Args:
-        is_cancelled: Returns whether the gateway has exited. Asked before anything is created in
-            the home folder, where it would otherwise stay for ever.
+        is_cancelled: Returns whether the gateway has exited. Called before files are written to the
+            home folder, so that a cancelled start leaves none.
 
     Returns:
         For each module that could not be imported, its name and the reason.

@@ -31,7 +31,7 @@ async def failures(kind: type[Error], calls: Sequence[Awaitable[Any]]) -> list[E
     return errors
 
 
-async def test_executions_that_wait_when_the_connection_is_lost() -> None:
+async def test_each_waiting_execution_keeps_the_cause_of_a_lost_connection() -> None:
     async with FakeGateway(Fault.CLOSE_IN_EXECUTION) as gateway:
         async with ExecutionClient(gateway.port) as client:
             executions = [await client.submit("1") for _ in range(3)]
@@ -40,7 +40,7 @@ async def test_executions_that_wait_when_the_connection_is_lost() -> None:
                 assert isinstance(error.__cause__, ConnectionClosed)
 
 
-async def test_repeated_calls_of_result() -> None:
+async def test_each_call_of_result_keeps_the_cause() -> None:
     async with FakeGateway(Fault.CLOSE_IN_EXECUTION) as gateway:
         async with ExecutionClient(gateway.port) as client:
             execution = await client.submit("1")
@@ -51,7 +51,7 @@ async def test_repeated_calls_of_result() -> None:
                     assert error.text == "hello"
 
 
-async def test_calls_after_the_connection_is_lost() -> None:
+async def test_each_call_after_a_lost_connection_keeps_the_cause() -> None:
     async with FakeGateway(Fault.CLOSE_IN_EXECUTION) as gateway:
         async with ExecutionClient(gateway.port) as client:
             await failures(ConnectionLostError, [client.execute("1")])
@@ -65,7 +65,7 @@ async def test_calls_after_the_connection_is_lost() -> None:
                 assert isinstance(error.__cause__, ConnectionClosed)
 
 
-async def test_requests_that_wait_when_the_channel_is_closed() -> None:
+async def test_each_waiting_request_keeps_the_cause_of_a_closed_channel() -> None:
     async with FakeGateway() as gateway:
         async with ExecutionClient(gateway.port) as client:
             gateway.fault = Fault.MUTE_KERNEL
@@ -80,7 +80,7 @@ async def test_requests_that_wait_when_the_channel_is_closed() -> None:
                 assert error.__cause__ is lost.__cause__
 
 
-async def test_calls_after_a_stuck_kernel_could_not_be_replaced(
+async def test_each_call_after_a_failed_replacement_keeps_the_cause(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cause = OSError("no route")

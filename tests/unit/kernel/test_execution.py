@@ -50,7 +50,7 @@ def test_an_execution_is_finished_after_reply_and_idle(order: tuple[Message, ...
 
 
 async def test_output_after_reply_and_idle_is_late() -> None:
-    """However many messages are read at once."""
+    """The order of the messages decides, however many of them are read at once."""
     execution = Execution("", limits=OutputLimits(), handlers={}, give_up=never_give_up)
     for item in (BUSY, INPUT, REPLY, IDLE, STREAM):
         execution.feed(item)

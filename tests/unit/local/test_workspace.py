@@ -26,7 +26,7 @@ def test_removal_is_repeated_for_a_limited_time(
         rmdir(path, **options)
 
     monkeypatch.setattr(os, "rmdir", full)
-    monkeypatch.setattr(workspace, "REMOVE_SECONDS", 0.2)
+    monkeypatch.setattr(workspace, "REMOVE_TIMEOUT", 0.2)
     if failures == 1:
         workspace.remove(tmp_path / "root")
     else:

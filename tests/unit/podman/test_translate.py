@@ -87,7 +87,7 @@ def test_limits_that_root_cannot_raise_are_inherited(
     assert inherited_limits(status, hard, 32768) == found
 
 
-def test_limits_of_the_spec_go_before_inherited_ones() -> None:
+def test_limits_of_the_spec_take_precedence_over_inherited_ones() -> None:
     spec, found = ContainerSpec(resources=Resources(open_files=512)), {"nofile": 9, "nproc": 7}
     payload = create_payload(spec, Placement(), user=None, mapping=None, inherited_limits=found)
     assert payload["r_limits"] == [

@@ -18,7 +18,7 @@ GOOD = Probe(
 
 
 def test_the_docstring_lists_every_concern() -> None:
-    """It lists nothing else, apart from the key of a read-only bind."""
+    """The docstring lists nothing else, apart from the key of a read-only bind."""
     (entries,) = re.findall(r"details:.*?probe:", Guarantees.__doc__ or "", re.DOTALL)
     items = "".join(re.findall(r"^ +- (.*?):", entries, re.MULTILINE))
     assert set(re.findall(r'"(.+?)"', items)) == {*CONCERNS, bind_concern("PATH")}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 BACKENDS = Path(__file__).parents[3] / "backends"
-DOORS = {"ipybox", "ipybox.authoring", "ipybox.engine", "ipybox.errors"}
+PUBLIC_MODULES = {"ipybox", "ipybox.authoring", "ipybox.engine", "ipybox.errors"}
 
 
 def imported_modules(path: Path) -> Iterator[str]:
@@ -23,4 +23,4 @@ def imported_modules(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", sorted(BACKENDS.glob("*/*.py")), ids=lambda path: str(path.name))
 def test_backends_import_only_public_modules_of_ipybox(path: Path) -> None:
     found = {name for name in imported_modules(path) if name.split(".")[0] == "ipybox"}
-    assert found <= DOORS
+    assert found <= PUBLIC_MODULES
