@@ -36,6 +36,8 @@ from ipybox.outputs.spill import SpillTarget
 from ipybox.plugins.registry import registry
 from ipybox.spec.status import Completions, GatewayStatus
 from ipybox.validation import (
+    check_bool,
+    check_completion,
     check_execution_timeout,
     check_kernel_id,
     check_port,
@@ -121,6 +123,7 @@ class ExecutionClient(AsyncResource):
             raise InvalidArgumentError(f"limits must be an OutputLimits, got {describe(limits)}.")
         check_token(token)
         check_kernel_id(kernel_id)
+        check_bool("keep_kernel", keep_kernel)
         self.port = port
         self.host = host
         self.limits = limits or OutputLimits()
@@ -343,18 +346,20 @@ class ExecutionClient(AsyncResource):
 
         Raises:
             NotConnectedError: If the client is not connected.
-            InvalidArgumentError: If the code is too large, or not valid Unicode.
+            InvalidArgumentError: If ``code`` is not a str, or ``cursor`` not a position in it; if
+                the code is too large, or not valid Unicode.
             KernelDiedError: If the kernel has died.
             ConnectionLostError: If the connection was lost.
             ContainerLostError: If the container has exited.
             ProtocolError: If the kernel's answer is malformed.
         """
+        check_completion(code, cursor)
         position = len(code) if cursor is None else cursor
         try:
             reply = await complete(self._connected().channel, code, position, COMPLETION_TIMEOUT)
         except TimeoutError:
             return Completions((), position, position)
-        if not 0 <= reply.cursor_start <= reply.cursor_end <= max(position, len(code)):
+        if not 0 <= reply.cursor_start <= reply.cursor_end <= len(code):
             raise ProtocolError(
                 f"The kernel answered with completions from {reply.cursor_start} to "
                 f"{reply.cursor_end} for code of {len(code)} characters."

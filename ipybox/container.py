@@ -30,7 +30,14 @@ from ipybox.spec.image import BuildEvent
 from ipybox.spec.ports import PublishedPorts
 from ipybox.spec.resources import Port, Resources
 from ipybox.spec.status import ExecResult, ExitStatus, Guarantees, Stats
-from ipybox.validation import check_command, check_exec
+from ipybox.validation import (
+    check_command,
+    check_exec,
+    check_grace,
+    check_sequence,
+    check_tail,
+    describe,
+)
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +129,12 @@ class ExecutionContainer(AsyncResource):
             raise InvalidArgumentError(
                 f"backend must be a name, a Backend or None, got {type(backend).__name__}."
             )
+        check_sequence("ports", ports, "Port")
+        if not isinstance(show_pull_progress, bool) and not callable(show_pull_progress):
+            raise InvalidArgumentError(
+                "show_pull_progress must be a bool or a function, "
+                f"got {describe(show_pull_progress)}."
+            )
         self._spec = ContainerSpec(
             tag=tag,
             binds=parse_binds(binds),
@@ -129,7 +142,7 @@ class ExecutionContainer(AsyncResource):
             port=port,
             ports=tuple(ports),
             resources=resources,
-            labels=labels or {},
+            labels={} if labels is None else labels,
             user=user,
             gpus=gpus,
             runtime=runtime,
@@ -223,7 +236,9 @@ class ExecutionContainer(AsyncResource):
     @property
     def ports(self) -> PublishedPorts:
         """The further ports: container port to host port."""
-        return self.container.ports
+        ports = self.container.ports
+        # Backends that were written for an older version return a dict.
+        return ports if isinstance(ports, PublishedPorts) else PublishedPorts(ports)
 
     @property
     def guarantees(self) -> Guarantees:
@@ -271,8 +286,13 @@ class ExecutionContainer(AsyncResource):
         """Ask the container to exit, then remove it as :meth:`kill` does.
 
         Args:
-            grace: Seconds that the container has to exit by itself.
+            grace: Seconds that the container has to exit by itself; a finite number from 0.
+
+        Raises:
+            InvalidArgumentError: If ``grace`` is not such a number. The container runs on.
+            BackendError: If the engine could not remove the container.
         """
+        check_grace(grace)
         container = self._container
         try:
             if container is not None:
@@ -301,7 +321,11 @@ class ExecutionContainer(AsyncResource):
         """Return the last ``tail`` lines of the gateway's log.
 
         The log holds no output of the code.
+
+        Raises:
+            InvalidArgumentError: If ``tail`` is not an int from 0.
         """
+        check_tail(tail)
         return await self.container.logs(tail)
 
     async def exec(
@@ -328,7 +352,7 @@ class ExecutionContainer(AsyncResource):
             EngineTimeoutError: If the command did not exit within ``timeout`` seconds.
             UnsupportedError: If the backend cannot run commands.
         """
-        check_exec(argv, stdin, env, timeout)
+        check_exec(argv, stdin, env, workdir, timeout)
         return await self.container.exec(
             argv, stdin=stdin, env=env, workdir=workdir, timeout=timeout
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -60,6 +61,86 @@ def check_timeout(name: str, seconds: object) -> None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         raise InvalidArgumentError(
             f"{name} must be a number of seconds above 0, got {describe(seconds)}."
+        )
+
+
+def check_bool(name: str, value: object) -> None:
+    """Check that an argument is True or False.
+
+    Args:
+        name: Name of the argument, for the error message.
+        value: The argument.
+
+    Raises:
+        InvalidArgumentError: If ``value`` is not a bool.
+    """
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(f"{name} must be a bool, got {describe(value)}.")
+
+
+def check_sequence(name: str, value: object, items: str) -> None:
+    """Check that an argument is a list or another sequence, and not a str or bytes.
+
+    Args:
+        name: Name of the argument, for the error message.
+        value: The argument. Its items are not checked.
+        items: What the sequence holds, for the error message.
+
+    Raises:
+        InvalidArgumentError: If ``value`` is not a sequence, or is a str or bytes.
+    """
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        raise InvalidArgumentError(f"{name} must be a sequence of {items}, got {describe(value)}.")
+
+
+def check_grace(grace: object) -> None:
+    """Check the time that a container has to exit.
+
+    Args:
+        grace: Seconds.
+
+    Raises:
+        InvalidArgumentError: If ``grace`` is not a finite number from 0.
+    """
+    number = isinstance(grace, int | float) and not isinstance(grace, bool)
+    if not number or not 0 <= grace < math.inf:  # type: ignore[operator]
+        raise InvalidArgumentError(
+            f"grace must be a finite number of seconds from 0, got {describe(grace)}."
+        )
+
+
+def check_tail(tail: object) -> None:
+    """Check a number of lines of a log.
+
+    Args:
+        tail: The number.
+
+    Raises:
+        InvalidArgumentError: If ``tail`` is not an int from 0.
+    """
+    if isinstance(tail, bool) or not isinstance(tail, int) or tail < 0:
+        raise InvalidArgumentError(f"tail must be an int from 0, got {describe(tail)}.")
+
+
+def check_completion(code: object, cursor: object) -> None:
+    """Check the arguments of a request for completions.
+
+    Args:
+        code: The code.
+        cursor: A position in the code, in characters, or None.
+
+    Raises:
+        InvalidArgumentError: If ``code`` is not a str, or ``cursor`` is neither None nor an int
+            from 0 to the length of the code.
+    """
+    if not isinstance(code, str):  # the message does not show the value: it may be large
+        raise InvalidArgumentError(f"code must be a str, got {type(code).__name__}.")
+    if cursor is None:
+        return
+    if isinstance(cursor, bool) or not isinstance(cursor, int) or not 0 <= cursor <= len(code):
+        raise InvalidArgumentError(
+            f"cursor must be None or an int from 0 to {len(code)} (the length of the code), "
+            f"got {describe(cursor)}."
         )
 
 
@@ -182,7 +263,11 @@ def check_command(argv: Sequence[str]) -> None:
 
 
 def check_exec(
-    argv: Sequence[str], stdin: object, env: Mapping[str, str] | None, timeout: object
+    argv: Sequence[str],
+    stdin: object,
+    env: Mapping[str, str] | None,
+    workdir: object,
+    timeout: object,
 ) -> None:
     """Check the arguments of a command that runs in a container.
 
@@ -190,12 +275,14 @@ def check_exec(
         argv: The program, followed by its arguments.
         stdin: Bytes for the standard input of the command.
         env: Environment variables that the command gets in addition, or None.
+        workdir: Working directory of the command, or None.
         timeout: Seconds that the command may take.
 
     Raises:
         InvalidArgumentError: If :func:`check_command` refuses ``argv``, :func:`check_env`
             refuses ``env`` or :func:`check_timeout` refuses ``timeout``; if ``stdin`` is not
-            bytes-like (bytes, bytearray or memoryview).
+            bytes-like (bytes, bytearray or memoryview); if ``workdir`` is neither None nor a
+            non-empty str of valid Unicode without NUL.
     """
     check_command(argv)
     if not isinstance(stdin, bytes | bytearray | memoryview):
@@ -204,4 +291,11 @@ def check_exec(
         )
     if env is not None:
         check_env(env)
+    if workdir is not None and not (
+        isinstance(workdir, str) and workdir and is_valid_unicode(workdir) and "\0" not in workdir
+    ):
+        raise InvalidArgumentError(
+            "workdir must be None or a non-empty str of valid Unicode without NUL characters, "
+            f"got {describe(workdir)}."
+        )
     check_timeout("timeout", timeout)

@@ -13,7 +13,15 @@ from pathlib import Path, PurePosixPath
 from ipybox.errors import InvalidArgumentError
 from ipybox.spec.paths import GATEWAY_PORT, WORKDIR
 from ipybox.spec.resources import Port, Resources
-from ipybox.validation import check_env, check_port, check_timeout, describe, is_valid_unicode
+from ipybox.validation import (
+    check_bool,
+    check_env,
+    check_port,
+    check_sequence,
+    check_timeout,
+    describe,
+    is_valid_unicode,
+)
 
 TOKEN_BYTES = 32
 """Random bytes in a generated token (256 bits)."""
@@ -167,7 +175,17 @@ class ContainerSpec:
         check_env(self.env)
         _check_targets(self.binds)
         _check_ports(self.ports)
+        if self.resources is not None and not isinstance(self.resources, Resources):
+            raise InvalidArgumentError(
+                f"resources must be None or a Resources, got {describe(self.resources)}."
+            )
         _check_identity(self)
+        if self.runtime is not None and not (isinstance(self.runtime, str) and self.runtime):
+            raise InvalidArgumentError(
+                f"runtime must be None or a non-empty str, got {describe(self.runtime)}."
+            )
+        for name in ("engine_init", "read_only_root", "strict"):
+            check_bool(name, getattr(self, name))
         if self.lease is not None:
             check_timeout("lease", self.lease)
             if self.lease < MIN_LEASE_SECONDS:
@@ -235,6 +253,7 @@ def _check_targets(binds: tuple[Bind, ...]) -> None:
 
 
 def _check_ports(ports: tuple[Port, ...]) -> None:
+    check_sequence("ports", ports, "Port")
     taken = set()
     for port in ports:
         if not isinstance(port, Port):
@@ -258,6 +277,10 @@ def _check_identity(spec: ContainerSpec) -> None:
         raise InvalidArgumentError(
             "name must be 2 to 128 letters, digits, '_', '.' and '-', starting with a letter or "
             f"digit, got {describe(spec.name)}."
+        )
+    if not isinstance(spec.labels, Mapping):
+        raise InvalidArgumentError(
+            f"labels must be a mapping of str to str, got {describe(spec.labels)}."
         )
     for key, value in spec.labels.items():
         if not isinstance(key, str) or not isinstance(value, str) or not key:

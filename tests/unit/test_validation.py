@@ -21,12 +21,17 @@ from ipybox.validation import check_env, check_exec, check_kernel_id, check_port
         ({"argv": None}, "got NoneType"),
         ({"stdin": "text"}, "stdin must be bytes, got str."),
         ({"env": {"A=B": "c"}}, "got str: 'A=B'."),
+        ({"workdir": ""}, "workdir must be None or a non-empty str of valid Unicode without NUL"),
+        ({"workdir": 7}, "got int: 7."),
+        ({"workdir": "a\0"}, "got str: 'a\\x00'."),
+        ({"workdir": "\ud800"}, "workdir must be None"),
         ({"timeout": "x"}, "timeout must be a number of seconds above 0, got str: 'x'."),
         ({"timeout": -1}, "timeout must be a number of seconds above 0, got int: -1."),
     ],
 )
 def test_check_exec_says_which_argument_is_wrong(wrong: dict[str, Any], message: str) -> None:
-    right: dict[str, Any] = {"argv": ["ls"], "stdin": b"", "env": None, "timeout": 1}
+    right: dict[str, Any] = {"argv": ["ls"], "stdin": b"", "env": None, "workdir": None}
+    right["timeout"] = 1
     check_exec(**right)
     with pytest.raises(InvalidArgumentError, match=re.escape(message)):
         check_exec(**{**right, **wrong})
