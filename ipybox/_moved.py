@@ -19,6 +19,9 @@ OLD_MODULES = {
 }
 """Modules that are gone, and the module that now holds their public names."""
 
+MOVED_ON = {"ipybox.resources.GATEWAY_PORT": "ipybox.spec.paths.GATEWAY_PORT"}
+"""Names of old modules that are not in the module that holds the others."""
+
 
 def moved_names(module: str, moved: Mapping[str, str]) -> Callable[[str], object]:
     """Make the ``__getattr__`` of a module that public names have left.
@@ -30,17 +33,37 @@ def moved_names(module: str, moved: Mapping[str, str]) -> Callable[[str], object
 
     Returns:
         A function for ``__getattr__``: it returns the object from its new place and warns with a
-        DeprecationWarning that names that place. It raises AttributeError for other names.
+        DeprecationWarning that names that place. For a submodule of ``OLD_MODULES`` it returns the
+        module, whose names warn. It raises AttributeError for other names.
     """
 
     def find(name: str) -> object:
+        old = f"{module}.{name}"
+        if old in OLD_MODULES:
+            return importlib.import_module(old)
         if name not in moved:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        place, _, new_name = moved[name].rpartition(".")
-        _warn(f"{module}.{name}", moved[name])
-        return getattr(importlib.import_module(place), new_name)
+        _warn(old, moved[name])
+        return _load(moved[name])
 
     return find
+
+
+def public_path(path: str) -> str:
+    """Return the path from which users import an object, which may be another than ``path``.
+
+    Args:
+        path: Where the object is defined, as in ``"ipybox.spec.status.Stats"``.
+
+    Returns:
+        The path in ``ipybox`` or ``ipybox.authoring``; ``path`` if neither has the object.
+    """
+    name = path.rpartition(".")[2]
+    for public in ("ipybox", "ipybox.authoring"):
+        module = importlib.import_module(public)
+        if name in module.__all__ and getattr(module, name) is _load(path):
+            return f"{public}.{name}"
+    return path
 
 
 def serve_old_modules() -> None:
@@ -61,12 +84,19 @@ class _OldModuleFinder(MetaPathFinder, Loader):
         new_module = importlib.import_module(OLD_MODULES[module.__name__])
 
         def find(name: str) -> object:
-            value = getattr(new_module, name)
+            old = f"{module.__name__}.{name}"
+            new = MOVED_ON.get(old, f"{new_module.__name__}.{name}")
+            value = _load(new)
             if not name.startswith("__"):
-                _warn(f"{module.__name__}.{name}", f"{new_module.__name__}.{name}")
+                _warn(old, public_path(new))
             return value
 
         module.__dict__["__getattr__"] = find
+
+
+def _load(path: str) -> object:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
 
 
 def _warn(old: str, new: str) -> None:

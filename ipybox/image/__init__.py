@@ -8,20 +8,27 @@ if not _typing.TYPE_CHECKING:  # type checkers report the old names as missing
     __getattr__ = _moved.moved_names(
         __name__,
         {
-            name: f"ipybox.spec.image.{name}"
-            for name in (
-                "BuildContext",
-                "BuildEvent",
-                "DEFAULT_BASE",
-                "DEFAULT_USER_ID",
-                "HASH_LABEL",
-                "ImageInfo",
-                "ImageRecipe",
-                "PROTOCOL_LABEL",
-                "RECIPE_LABEL",
-                "RUNTIME_LABEL",
-                "check_image_name",
-                "split_name",
-            )
+            **{
+                name: f"ipybox.authoring.{name}"
+                for name in (
+                    "BuildContext",
+                    "BuildEvent",
+                    "ImageInfo",
+                    "ImageRecipe",
+                    "RUNTIME_LABEL",
+                    "split_name",
+                )
+            },
+            **{
+                name: f"ipybox.spec.image.{name}"
+                for name in (
+                    "DEFAULT_BASE",
+                    "DEFAULT_USER_ID",
+                    "HASH_LABEL",
+                    "PROTOCOL_LABEL",
+                    "RECIPE_LABEL",
+                    "check_image_name",
+                )
+            },
         },
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NewType, TypeAlias, get_args
+from typing import Any, ClassVar, Literal, NewType, TypeAlias, get_args
+
+from ipybox.spec.dict_access import DictAccess
 
 Isolation = Literal["none", "container", "virtual-machine"]
 Enforcement = Literal["enforced", "best effort", "none"]
@@ -239,10 +241,11 @@ class ContainerInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KernelStatus:
+class KernelStatus(DictAccess):
     """One kernel, as its gateway reports it.
 
-    ``status["key"]`` with a key of the gateway's JSON works too, with a DeprecationWarning.
+    It can still be used as the dict that it was, such as ``status["key"]`` with a key of the
+    gateway's JSON, with a DeprecationWarning.
 
     Attributes:
         id: The id of the kernel (a UUID).
@@ -264,18 +267,28 @@ class KernelStatus:
     out_of_memory: bool = False
     forked: bool | None = None
 
-    def __getitem__(self, key: str) -> Any:
-        """Return a value by its key in the gateway's JSON. Deprecated."""
-        name = {"memory": "memory_bytes"}.get(key, key)
-        value = _deprecated_item(self, key, name)
+    _attributes: ClassVar[Mapping[str, str]] = {
+        "id": "id",
+        "state": "state",
+        "pid": "pid",
+        "memory": "memory_bytes",
+        "last_activity": "last_activity",
+        "exit_code": "exit_code",
+        "out_of_memory": "out_of_memory",
+        "forked": "forked",
+    }
+
+    def _value(self, key: str) -> Any:
+        value = super()._value(key)
         return value.isoformat() if isinstance(value, datetime) else value
 
 
 @dataclass(frozen=True, kw_only=True)
-class GatewayStatus:
+class GatewayStatus(DictAccess):
     """The status of a gateway's runtime and of all its kernels.
 
-    ``status["key"]`` with a key of the gateway's JSON works too, with a DeprecationWarning.
+    It can still be used as the dict that it was, such as ``status["key"]`` with a key of the
+    gateway's JSON, with a DeprecationWarning.
 
     Attributes:
         runtime_version: The version of the runtime in the container.
@@ -293,22 +306,18 @@ class GatewayStatus:
     lease_seconds: float | None = None
     kernels: tuple[KernelStatus, ...] = ()
 
-    def __getitem__(self, key: str) -> Any:
-        """Return a value by its key in the gateway's JSON. Deprecated."""
-        name = {"runtime": "runtime_version", "lease": "lease_seconds"}.get(key, key)
-        value = _deprecated_item(self, key, name)
+    _attributes: ClassVar[Mapping[str, str]] = {
+        "runtime": "runtime_version",
+        "protocol": "protocol",
+        "fork_server": "fork_server",
+        "fork_server_ready": "fork_server_ready",
+        "lease": "lease_seconds",
+        "kernels": "kernels",
+    }
+
+    def _value(self, key: str) -> Any:
+        value = super()._value(key)
         return list(value) if key == "kernels" else value
-
-
-def _deprecated_item(status: GatewayStatus | KernelStatus, key: str, name: str) -> Any:
-    if name not in (item.name for item in fields(status)):
-        raise KeyError(key)
-    warnings.warn(
-        f'{type(status).__name__}["{key}"] is deprecated; use the attribute {name}.',
-        DeprecationWarning,
-        stacklevel=3,
-    )
-    return getattr(status, name)
 
 
 @dataclass(frozen=True)

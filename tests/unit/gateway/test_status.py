@@ -120,3 +120,32 @@ def test_the_keys_of_the_answer_work_with_a_warning() -> None:
             assert kernel[key] == value
     with pytest.raises(KeyError, match="runtime_"):
         _ = STATUS["runtime_"]
+
+
+def test_other_uses_as_a_dict_work_with_a_warning() -> None:
+    with pytest.warns(DeprecationWarning, match=r"get.\"lease\". is .* attribute lease_s") as seen:
+        assert STATUS.get("lease") == ANSWER["lease"]
+    assert seen[0].filename == __file__
+    with pytest.warns(DeprecationWarning, match=r"get.\"x\". is deprecated"):
+        assert STATUS.get("x") is None
+    with pytest.warns(DeprecationWarning):
+        assert STATUS.get("x", 7) == 7
+    with pytest.warns(DeprecationWarning, match=r"GatewayStatus\.keys.. is deprecated") as seen:
+        assert STATUS.keys() == ANSWER.keys()
+    assert seen[0].filename == __file__
+    with pytest.warns(DeprecationWarning, match='"runtime" in GatewayStatus') as seen:
+        assert "runtime" in STATUS
+    assert seen[0].filename == __file__
+    with pytest.warns(DeprecationWarning, match='"runtime_version" in GatewayStatus'):
+        assert "runtime_version" not in STATUS
+    with pytest.warns(DeprecationWarning, match="Iterating over GatewayStatus") as seen:
+        assert set(STATUS) == ANSWER.keys()
+    assert seen[0].filename == __file__
+
+
+def test_a_status_can_be_converted_to_the_dict_that_it_was() -> None:
+    with pytest.deprecated_call():
+        found = dict(STATUS)
+    with pytest.deprecated_call():
+        kernels = [dict(kernel) for kernel in found["kernels"]]
+    assert {**found, "kernels": kernels} == ANSWER
