@@ -65,9 +65,7 @@ class ByteStream(AsyncResource):
 
     @abstractmethod
     async def read(self, size: int = 65536) -> bytes:
-        """Wait for output and return it.
-
-        A cancelled call loses no output.
+        """Wait for output and return it. A cancelled call loses no output.
 
         Args:
             size: The most bytes to return.
@@ -79,7 +77,7 @@ class ByteStream(AsyncResource):
 
     @abstractmethod
     async def write(self, data: bytes) -> None:
-        """Write to the command's standard input. Wait while the command does not read."""
+        """Write ``data`` to the command's standard input. Wait while the command does not read."""
 
     @abstractmethod
     async def write_eof(self) -> None:
@@ -91,14 +89,14 @@ class ByteStream(AsyncResource):
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Kill the command, if it still runs, and close the stream.
-
-        Safe to call more than once.
-        """
+        """Close the stream, and kill the command if it still runs. Safe to call more than once."""
 
 
 class Container(ABC):
-    """One container, from ``create`` to ``kill``. A container is started once."""
+    """One container, from ``create`` to ``kill``. A container is started once.
+
+    Every method that asks an engine may raise BackendError, besides what it lists.
+    """
 
     @property
     @abstractmethod
@@ -167,10 +165,8 @@ class Container(ABC):
     async def kill(self) -> None:
         """Stop the container immediately and remove everything that belongs to it.
 
-        Processes that the code has detached are killed as well.
-        Safe to call at any time, also during ``start``.
-        Safe to call repeatedly and concurrently.
-        A call that was cancelled may be repeated.
+        Processes that the code has detached are killed as well. Safe to call at any time, also
+        during ``start``, repeatedly and concurrently. A call that was cancelled may be repeated.
 
         Raises:
             EngineGoneError: If the engine is unreachable and the container may still be running.
@@ -180,8 +176,7 @@ class Container(ABC):
     async def wait(self) -> ExitStatus:
         """Wait until the container has exited, by itself or by ``kill``.
 
-        Returns immediately, with the same status, once the container has exited.
-        Any number of callers may wait.
+        Returns immediately, with the same status, after that. Any number of callers may wait.
 
         Returns:
             How the container exited; ``code`` is None for one that was never started.
@@ -222,8 +217,12 @@ class Container(ABC):
             env: Variables in addition to those of the spec.
             workdir: The working directory; None for that of the kernels.
             timeout: Seconds until the command is killed.
-            on_output: Called with each piece of output as it arrives.
+            on_output: Called with the stream ("stdout" or "stderr") and the bytes of each piece of
+                output as it arrives. An exception that it raises kills the command and is raised.
             max_bytes: How much of each stream is kept.
+
+        Returns:
+            The exit code and the output.
 
         Raises:
             BackendError: If the command could not be started.
@@ -233,9 +232,10 @@ class Container(ABC):
         raise _lacks(Capability.EXEC)
 
     async def open_stream(self, argv: Sequence[str]) -> ByteStream:
-        """Start a command and return its standard input and output.
+        """Start a command and return its standard input and output; standard error is discarded.
 
-        Its standard error is discarded.
+        Args:
+            argv: The program and its arguments; no shell is involved.
 
         Raises:
             BackendError: If the command could not be started; a backend may instead let the
@@ -246,6 +246,9 @@ class Container(ABC):
 
     async def stats(self) -> Stats:
         """Measure what the container uses now.
+
+        Returns:
+            CPU time, memory and number of processes.
 
         Raises:
             UnsupportedError: If the backend lacks ``Capability.STATS``.
@@ -276,6 +279,7 @@ class Backend(AsyncResource):
 
     An async context manager, which closes what it has opened.
     It may be entered again while it is open; the last exit closes it.
+    Every method that asks the engine may raise BackendError, besides what it lists.
 
     Attributes:
         name: The name that users select the backend by.
@@ -291,15 +295,17 @@ class Backend(AsyncResource):
 
     @abstractmethod
     async def availability(self) -> Availability:
-        """Report whether the backend can run containers now.
+        """Report whether the backend can run containers now. Raises nothing.
 
-        Raises nothing, and returns within seconds.
+        Returns:
+            Whether it can, and why not; within seconds.
         """
 
     async def diagnose(self) -> Sequence[Finding]:
-        """Report what the backend needs of this host, and whether it is there.
+        """Report what the backend needs of this host, and whether it is there. Raises nothing.
 
-        Raises nothing, and returns within seconds.
+        Returns:
+            One finding per need, within seconds.
         """
         return ()
 
@@ -307,9 +313,14 @@ class Backend(AsyncResource):
     async def create(self, spec: ContainerSpec) -> Container:
         """Make a container that is not started yet.
 
-        The code in the container gets the variables of ``spec.env``.
-        It gets no variable of this process that may be a secret.
+        The code gets the variables of ``spec.env``, and none of this process that may be a secret.
         The token appears in no argument, environment variable or label.
+
+        Args:
+            spec: What is asked for.
+
+        Returns:
+            The container, to be started.
 
         Raises:
             BackendError: If the engine refused the container.
@@ -320,10 +331,11 @@ class Backend(AsyncResource):
     async def attach(self, container_id: str) -> Container:
         """Find a running container of ipybox, started by any process.
 
-        The returned object's ``kill`` ends the container.
-
         Args:
             container_id: The container's id or name.
+
+        Returns:
+            The container, whose ``kill`` ends it.
 
         Raises:
             ContainerNotFoundError: If there is no such container, or it has exited.
@@ -333,6 +345,9 @@ class Backend(AsyncResource):
 
     async def list(self) -> Sequence[ContainerInfo]:
         """List all containers that carry the labels of ipybox, running or not.
+
+        Returns:
+            What their labels and the engine say of them.
 
         Raises:
             UnsupportedError: If the backend lacks ``Capability.ATTACH``.
@@ -360,6 +375,9 @@ class Backend(AsyncResource):
 
         A container that disappears during the call is not an error.
 
+        Args:
+            container_id: The container's id or name.
+
         Raises:
             ContainerNotFoundError: If there is no such container, or it does not carry the
                 labels of ipybox.
@@ -372,7 +390,10 @@ class Backend(AsyncResource):
         return ()
 
     async def image(self, tag: str) -> ImageInfo | None:
-        """Find an image by its name or id. Return None if it does not exist.
+        """Find an image. Return None if it does not exist.
+
+        Args:
+            tag: The image's name or id.
 
         Raises:
             UnsupportedError: If the backend lacks ``Capability.IMAGES``.
@@ -390,6 +411,9 @@ class Backend(AsyncResource):
     def pull(self, tag: str) -> AsyncIterator[BuildEvent]:
         """Download an image.
 
+        Args:
+            tag: The image's name.
+
         Yields:
             Progress; the last event is "done".
 
@@ -402,8 +426,10 @@ class Backend(AsyncResource):
     def build(self, context: BuildContext) -> AsyncIterator[BuildEvent]:
         """Build an image.
 
-        The names are assigned last, so that a failed or cancelled build leaves no image with
-        them.
+        The names are assigned last, so that a failed or cancelled build leaves no image with them.
+
+        Args:
+            context: The files, names and labels.
 
         Yields:
             Progress; the last event is "done".
@@ -419,6 +445,9 @@ class Backend(AsyncResource):
 
         Returns immediately if this was done before.
 
+        Args:
+            spec: The container.
+
         Yields:
             Progress.
         """
@@ -426,6 +455,9 @@ class Backend(AsyncResource):
 
     async def remove_image(self, tag: str) -> None:
         """Remove a name from an image, and the image once it has no name left.
+
+        Args:
+            tag: The name.
 
         Raises:
             ImageNotFoundError: If there is no such image.

@@ -233,6 +233,9 @@ class ExecutionClient(AsyncResource):
             stdin: Answers ``input()`` and ``getpass()``; see :meth:`submit`.
             spill: Receives the whole text; see :meth:`submit`.
 
+        Returns:
+            The output, and the value of the last expression.
+
         Raises:
             ExecutionError: If the code raised.
             ExecutionInterruptedError: If the code was interrupted; an ExecutionError.
@@ -280,6 +283,9 @@ class ExecutionClient(AsyncResource):
                 ``getpass()`` raise in the code.
             spill: An existing folder, or an open file, that receives the whole text output,
                 whatever part of it ``limits.text`` keeps in memory.
+
+        Returns:
+            The handle, for streaming the output and awaiting the result.
 
         Raises:
             InvalidArgumentError: If ``code`` is not a str, ``stdin`` is not callable, or ``spill``

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Self, TypedDict
+from typing import Self
 
 from ipybox._async import AsyncResource, shielded
 from ipybox.backend import Backend, ByteStream, Capability, Container
@@ -27,6 +27,7 @@ from ipybox.spec.container import (
     resolve_binds,
 )
 from ipybox.spec.image import BuildEvent
+from ipybox.spec.options import ContainerOptions as ContainerOptions
 from ipybox.spec.ports import PublishedPorts
 from ipybox.spec.resources import Port, Resources
 from ipybox.spec.status import ExecResult, ExitStatus, Guarantees, Stats
@@ -40,29 +41,6 @@ from ipybox.validation import (
 )
 
 log = logging.getLogger(__name__)
-
-
-class ContainerOptions(TypedDict, total=False):
-    """The arguments of :class:`ExecutionContainer` except ``backend``, for type checkers."""
-
-    tag: str
-    binds: Mapping[str, str] | Sequence[Bind] | None
-    env: Mapping[str, str] | None
-    port: int | None
-    port_allocation_timeout: float
-    show_pull_progress: bool | Callable[[BuildEvent], None]
-    resources: Resources | None
-    start_timeout: float
-    ports: Sequence[Port]
-    labels: Mapping[str, str] | None
-    name: str | None
-    user: str | None
-    gpus: str | int | None
-    runtime: str | None
-    engine_init: bool
-    read_only_root: bool
-    lease: float | None
-    strict: bool
 
 
 class ExecutionContainer(AsyncResource):
@@ -165,16 +143,20 @@ class ExecutionContainer(AsyncResource):
     def attach(cls, container_id: str, *, backend: str | Backend | None = None) -> Self:
         """Prepare to attach to a container that runs already, started by any process.
 
-        Entering the returned context manager attaches. Leaving it lets the container run on;
+        Entering the returned context manager attaches, and raises ContainerNotFoundError if there
+        is no such container or it is not running. Leaving it lets the container run on;
         :meth:`kill` removes the container.
 
         Args:
             container_id: The container's id or name.
             backend: As for :class:`ExecutionContainer`.
 
+        Returns:
+            A context manager that is not attached yet.
+
         Raises:
-            InvalidArgumentError: If ``container_id`` is not a non-empty str. Entering raises
-                ContainerNotFoundError if there is no such container or it is not running.
+            InvalidArgumentError: If ``container_id`` is not a non-empty str, or ``backend`` is
+                neither a name nor a Backend.
         """
         if not isinstance(container_id, str) or not container_id.strip():
             kind = type(container_id).__name__
@@ -206,28 +188,42 @@ class ExecutionContainer(AsyncResource):
         """The name of the image."""
         return self._spec.tag
 
-    # Everything below needs a running container, and raises ContainerStateError without one.
-
     @property
     def container(self) -> Container:
-        """The backend's own object for the running container."""
+        """The backend's own object for the running container.
+
+        Raises:
+            ContainerStateError: If the container is not running.
+        """
         if self._container is None:
             raise self._not_running()
         return self._container
 
     @property
     def id(self) -> str:
-        """The container's id on its engine."""
+        """The container's id on its engine.
+
+        Raises:
+            ContainerStateError: If the container is not running.
+        """
         return self.container.id
 
     @property
     def port(self) -> int:
-        """The host port of the gateway."""
+        """The host port of the gateway.
+
+        Raises:
+            ContainerStateError: If the container is not running.
+        """
         return self.endpoint.port
 
     @property
     def endpoint(self) -> Endpoint:
-        """Address and token of the gateway."""
+        """Address and token of the gateway.
+
+        Raises:
+            ContainerStateError: If the container is not running.
+        """
         endpoint = self.container.endpoint
         if endpoint is None:
             raise self._not_running()
@@ -235,14 +231,22 @@ class ExecutionContainer(AsyncResource):
 
     @property
     def ports(self) -> PublishedPorts:
-        """The further ports: container port to host port."""
+        """The further ports: container port to host port.
+
+        Raises:
+            ContainerStateError: If the container is not running.
+        """
         ports = self.container.ports
         # Backends that were written for an older version return a dict.
         return ports if isinstance(ports, PublishedPorts) else PublishedPorts(ports)
 
     @property
     def guarantees(self) -> Guarantees:
-        """What is enforced against the code in the container."""
+        """What is enforced against the code in the container.
+
+        Raises:
+            ContainerStateError: If the container is not running.
+        """
         return self.container.guarantees
 
     async def run(self) -> None:
@@ -272,9 +276,7 @@ class ExecutionContainer(AsyncResource):
             raise
 
     async def kill(self) -> None:
-        """Stop the container immediately and remove everything that belongs to it.
-
-        Safe to call more than once.
+        """Stop the container immediately and remove everything that belongs to it. Idempotent.
 
         Raises:
             BackendError: If the engine could not remove the container.
@@ -290,7 +292,7 @@ class ExecutionContainer(AsyncResource):
 
         Raises:
             InvalidArgumentError: If ``grace`` is not such a number. The container runs on.
-            BackendError: If the engine could not remove the container.
+            BackendError: If the engine could not stop or remove the container.
         """
         check_grace(grace)
         container = self._container
@@ -301,10 +303,7 @@ class ExecutionContainer(AsyncResource):
             await self.kill()
 
     async def detach(self) -> None:
-        """Release this object's connections to the container.
-
-        The container runs on until its lease, if it has one, expires.
-        """
+        """Release the connections to the container, which runs on until its lease has expired."""
         self._lives_on = True
         await self._close()
 
@@ -314,15 +313,29 @@ class ExecutionContainer(AsyncResource):
             await shielded(lifetime.aclose())
 
     async def wait(self) -> ExitStatus:
-        """Wait until the container has exited, by itself or by :meth:`kill`."""
+        """Wait until the container has exited, by itself or by :meth:`kill`.
+
+        Returns:
+            How the container exited.
+
+        Raises:
+            ContainerStateError: If the container is not running.
+            BackendError: If the engine cannot report the exit.
+        """
         return await self.container.wait()
 
     async def logs(self, tail: int = 100) -> list[str]:
-        """Return the last ``tail`` lines of the gateway's log.
+        """Return the end of the gateway's log, which holds no output of the code.
 
-        The log holds no output of the code.
+        Args:
+            tail: The most lines to return.
+
+        Returns:
+            Lines, oldest first.
 
         Raises:
+            ContainerStateError: If the container is not running.
+            BackendError: If the engine cannot read the log.
             InvalidArgumentError: If ``tail`` is not an int from 0.
         """
         check_tail(tail)
@@ -346,9 +359,13 @@ class ExecutionContainer(AsyncResource):
             workdir: The working directory; None for that of the kernels.
             timeout: Seconds until the command and everything it started are killed.
 
+        Returns:
+            The exit code and the output; of each stream, at most 10 MiB.
+
         Raises:
             InvalidArgumentError: For a bad argument.
-            BackendError: If the command could not be started.
+            ContainerStateError: If the container is not running.
+            BackendError: If the command could not be started, or the engine failed meanwhile.
             EngineTimeoutError: If the command did not exit within ``timeout`` seconds.
             UnsupportedError: If the backend cannot run commands.
         """
@@ -358,10 +375,17 @@ class ExecutionContainer(AsyncResource):
         )
 
     async def open_stream(self, argv: Sequence[str]) -> ByteStream:
-        """Start a command and return its standard input and output.
+        """Start a command with a stream to and from it. Its standard error is discarded.
+
+        Args:
+            argv: The program and its arguments; no shell is involved.
+
+        Returns:
+            The command's standard input and output. Closing the stream kills the command.
 
         Raises:
             InvalidArgumentError: If ``argv`` is not a program and its arguments.
+            ContainerStateError: If the container is not running.
             BackendError: If the command could not be started.
             UnsupportedError: If the backend cannot run commands.
         """
@@ -369,15 +393,33 @@ class ExecutionContainer(AsyncResource):
         return await self.container.open_stream(argv)
 
     async def stats(self) -> Stats:
-        """Measure what the container uses now."""
+        """Measure what the container uses now.
+
+        Returns:
+            CPU time, memory and number of processes.
+
+        Raises:
+            ContainerStateError: If the container is not running.
+            BackendError: If the engine failed; UnsupportedError if the backend has no statistics.
+        """
         return await self.container.stats()
 
     async def pause(self) -> None:
-        """Freeze every process of the container until :meth:`unpause`."""
+        """Freeze every process of the container until :meth:`unpause`.
+
+        Raises:
+            ContainerStateError: If the container is not running.
+            BackendError: If the engine refused; UnsupportedError if it cannot pause containers.
+        """
         await self.container.pause()
 
     async def unpause(self) -> None:
-        """Continue what :meth:`pause` froze."""
+        """Continue the processes that :meth:`pause` froze.
+
+        Raises:
+            ContainerStateError: If the container is not running.
+            BackendError: If the engine refused; UnsupportedError if it cannot pause containers.
+        """
         await self.container.unpause()
 
     @property

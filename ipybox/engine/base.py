@@ -38,7 +38,7 @@ class Streams(AsyncResource):
 
     @abstractmethod
     async def write(self, data: bytes) -> None:
-        """Write to the process's standard input."""
+        """Write ``data`` to the process's standard input."""
 
     @abstractmethod
     async def write_eof(self) -> None:
@@ -109,6 +109,12 @@ class Engine(ABC):
     async def create(self, spec: ContainerSpec) -> Ref:
         """Create a container with the spec's name, without starting it.
 
+        Args:
+            spec: What is asked for.
+
+        Returns:
+            The container.
+
         Raises:
             InvalidArgumentError: If the engine cannot do what the spec asks for.
             ImageNotFoundError: If the engine does not have the image.
@@ -118,11 +124,21 @@ class Engine(ABC):
 
     @abstractmethod
     async def attach(self, ref: Ref) -> Streams:
-        """Attach to a container's first process; before the start, so that no output is missed."""
+        """Attach to a container's first process; before the start, so that no output is missed.
+
+        Args:
+            ref: The container.
+
+        Returns:
+            The standard streams of the process.
+        """
 
     @abstractmethod
     async def start(self, ref: Ref) -> None:
         """Start a container.
+
+        Args:
+            ref: The container.
 
         Raises:
             PortTakenError: If a host port is in use.
@@ -144,13 +160,23 @@ class Engine(ABC):
         A container that does not exist any more is fine, and so is an engine that has gone
         down and taken its containers along.
 
+        Args:
+            ref: The container.
+
         Raises:
             EngineGoneError: If the container may still run without the engine.
         """
 
     @abstractmethod
     async def inspect(self, container: str) -> Inspection:
-        """Return the state of a container, given its id or name."""
+        """Return the state of a container.
+
+        Args:
+            container: Its id or name.
+
+        Returns:
+            What the engine reports.
+        """
 
     @abstractmethod
     async def wait_for_exit(self, ref: Ref, output_ended: asyncio.Event | None) -> ExitStatus:
@@ -160,6 +186,9 @@ class Engine(ABC):
             ref: The container.
             output_ended: Set once the streams of :meth:`attach` have ended, either with the
                 container or with the connection; None if nothing reads them.
+
+        Returns:
+            How the container exited.
 
         Raises:
             ContainerNotFoundError: If the container is gone and its exit code is unknown.
@@ -171,19 +200,42 @@ class Engine(ABC):
 
     @abstractmethod
     async def logs(self, ref: Ref, tail: int) -> Sequence[str]:
-        """Return the last ``tail`` pieces of a container's log, the runtime's events included."""
+        """Return the end of a container's log, the runtime's events included.
+
+        Args:
+            ref: The container.
+            tail: The most pieces to return.
+
+        Returns:
+            The pieces, oldest first; each is whatever the engine sends at once.
+        """
 
     @abstractmethod
     async def stats(self, ref: Ref) -> Stats:
-        """Return what a running container uses."""
+        """Return what a running container uses.
+
+        Args:
+            ref: The container.
+
+        Returns:
+            CPU time, memory and number of processes.
+        """
 
     @abstractmethod
     async def pause(self, ref: Ref) -> None:
-        """Freeze all processes of a container."""
+        """Freeze all processes of a container.
+
+        Args:
+            ref: The container.
+        """
 
     @abstractmethod
     async def unpause(self, ref: Ref) -> None:
-        """Let the processes of a paused container continue."""
+        """Let the processes of a paused container continue.
+
+        Args:
+            ref: The container.
+        """
 
     @abstractmethod
     async def exec_create(
@@ -210,14 +262,27 @@ class Engine(ABC):
             exec_id: Its id.
             what: The command, for error messages.
 
+        Returns:
+            The command's standard streams.
+
         Raises:
             BackendError: If the command cannot be started.
         """
 
     @abstractmethod
     async def exec_started(self, exec_id: str, what: str) -> bool:
-        """Return whether a command runs or has run; arguments as in :meth:`exec_start`."""
+        """Return whether a command runs or has run.
+
+        Args:
+            exec_id: Its id.
+            what: The command, for error messages.
+        """
 
     @abstractmethod
     async def exec_code(self, exec_id: str, what: str) -> int | None:
-        """Return a command's exit code, or None while it runs."""
+        """Return a command's exit code, or None while it runs.
+
+        Args:
+            exec_id: Its id.
+            what: The command, for error messages.
+        """

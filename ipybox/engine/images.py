@@ -58,7 +58,14 @@ class BuildLog:
         self._step = ""
 
     def feed(self, text: str) -> list[BuildEvent]:
-        """Return the "step" and "output" events of a piece of text, which may have many lines."""
+        """Turn a piece of what the engine prints into events.
+
+        Args:
+            text: The piece, which may have many lines.
+
+        Returns:
+            The "step" and "output" events.
+        """
         text = text.strip("\n")
         if found := self._syntax.step.match(text):
             step, steps, self._step = found.groups()
@@ -79,6 +86,9 @@ class BuildLog:
         Args:
             failure: What the engine reported; left out if a step of ipybox's own has printed
                 the reason.
+
+        Returns:
+            The error, with the last lines of the step's output.
         """
         return build_failed(self._image, failure, self._step, tuple(self.output))
 
@@ -94,7 +104,14 @@ class EngineImages(ABC):
 
     @abstractmethod
     async def find(self, image: str) -> ImageInfo | None:
-        """Return the image of a name or id, or None if the engine does not have it."""
+        """Find an image.
+
+        Args:
+            image: Its name or id.
+
+        Returns:
+            The image; None if the engine does not have it.
+        """
 
     @abstractmethod
     async def list(self) -> Sequence[ImageInfo]:
@@ -104,27 +121,55 @@ class EngineImages(ABC):
     async def remove(self, image: str) -> None:
         """Remove a name from an image; with its last name, remove the image.
 
+        Args:
+            image: The name.
+
         Raises:
             ImageNotFoundError: If no image has the name.
         """
 
     @abstractmethod
     def pull_events(self, image: str) -> AsyncGenerator[BuildEvent]:
-        """Pull an image and yield its "progress" events."""
+        """Pull an image.
+
+        Args:
+            image: Its name.
+
+        Yields:
+            "progress" events.
+        """
 
     @abstractmethod
     def build_events(self, context: BuildContext, log: BuildLog) -> AsyncGenerator[BuildEvent]:
-        """Build an image and yield its events, as :meth:`BuildLog.feed` makes them.
+        """Build an image.
 
-        An engine that reports the image's id in another way sets ``log.image_id``.
+        An engine that does not print the image's id sets ``log.image_id``.
+
+        Args:
+            context: The files, names and labels.
+            log: Turns what the engine prints into events.
+
+        Yields:
+            Events as :meth:`BuildLog.feed` makes them.
         """
 
     async def add_names(self, image_id: str, names: Sequence[str]) -> None:
-        """Give a built image its names. Does nothing if the build has given them."""
+        """Give a built image its names. Does nothing if the build has given them.
+
+        Args:
+            image_id: The id of the image.
+            names: The names.
+        """
         return
 
     async def pull(self, image: str) -> AsyncIterator[BuildEvent]:
-        """Pull an image and yield events, "done" as the last.
+        """Pull an image.
+
+        Args:
+            image: Its name.
+
+        Yields:
+            "progress" events; the last event is "done".
 
         Raises:
             ImageNotFoundError: If the image cannot be pulled.
@@ -141,11 +186,17 @@ class EngineImages(ABC):
         yield BuildEvent(kind="done", text=found.id)
 
     async def build(self, context: BuildContext) -> AsyncIterator[BuildEvent]:
-        """Build an image and yield events, "done" as the last.
+        """Build an image.
+
+        Args:
+            context: The files, names and labels.
+
+        Yields:
+            "step" and "output" events; the last event is "done".
 
         Raises:
-            ImageBuildError: If a step fails, with the last lines of its output; if the engine
-                breaks off the build.
+            ImageBuildError: If a step fails, with the last lines of its output; or if the engine
+                stops the build without an image.
         """
         log = BuildLog(context.tags[0], self.syntax)
         try:

@@ -89,7 +89,17 @@ class Inspection:
 
 
 def parse_inspection(found: Mapping[str, Any]) -> Inspection:
-    """Return an inspection from the JSON of ``GET /containers/{id}/json``."""
+    """Read what an engine reports of a container.
+
+    Args:
+        found: The JSON of ``GET /containers/{id}/json``.
+
+    Returns:
+        The state and settings of the container.
+
+    Raises:
+        KeyError: If the JSON lacks a key.
+    """
     state, host, network = found["State"], found["HostConfig"], found["NetworkSettings"]
     addresses = {
         name: item.get("IPAddress") or "" for name, item in (network.get("Networks") or {}).items()
@@ -130,6 +140,9 @@ def exit_status(code: int, *, out_of_memory: bool = False) -> ExitStatus:
     Args:
         code: As the engine reports it: 128 + N if signal N has killed the first process.
         out_of_memory: Whether the container ran out of memory.
+
+    Returns:
+        The exit status, with a negative code for a signal.
     """
     if code == EXIT_LEASE:
         return ExitStatus(code=code, reason="its lease was not renewed")
@@ -140,5 +153,15 @@ def exit_status(code: int, *, out_of_memory: bool = False) -> ExitStatus:
 
 
 def parse_timestamp(timestamp: str) -> float:
-    """Return an engine's RFC 3339 timestamp in whole seconds since the epoch."""
+    """Read an engine's timestamp.
+
+    Args:
+        timestamp: A time as in RFC 3339.
+
+    Returns:
+        Whole seconds since the epoch.
+
+    Raises:
+        ValueError: If ``timestamp`` is not such a time.
+    """
     return float(int(datetime.fromisoformat(timestamp).timestamp()))

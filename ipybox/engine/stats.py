@@ -36,7 +36,14 @@ print(json.dumps({"cpu": cpu / os.sysconf("SC_CLK_TCK"), "memory": memory, "pids
 
 
 def memory_limit(reported: int | None) -> int | None:
-    """Return a memory limit in bytes as an engine reports it, or None if there is no limit."""
+    """Interpret the memory limit that an engine reports.
+
+    Args:
+        reported: What it reports, in bytes; None if it reports nothing.
+
+    Returns:
+        The limit in bytes; None if there is no limit.
+    """
     return reported if reported is not None and 0 < reported <= UNLIMITED_BYTES else None
 
 

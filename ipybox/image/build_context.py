@@ -92,7 +92,14 @@ def build_context(recipe: ImageRecipe, *, tags: Sequence[str] | None = None) -> 
 
 
 def pack(context: BuildContext) -> bytes:
-    """Return a build context as a tar archive. Equal contexts give equal archives."""
+    """Pack a build context into a tar archive. Equal contexts give equal archives.
+
+    Args:
+        context: The build context; its files are packed.
+
+    Returns:
+        The archive, without compression.
+    """
     return _archive(context.files)
 
 

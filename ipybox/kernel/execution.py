@@ -132,6 +132,9 @@ class Execution(Subscriber):
             timeout: Seconds from this call; None for no limit. When the time is up, the code is
                 interrupted, and the execution has failed for all other callers too.
 
+        Returns:
+            The output, and the value of the last expression.
+
         Raises:
             ExecutionError: If the code raised.
             ExecutionInterruptedError: If the code was interrupted; an ExecutionError.
@@ -173,6 +176,9 @@ class Execution(Subscriber):
 
         It comes from threads, tasks and processes that the code left running. The limits are the
         same as those of the execution, and are counted separately.
+
+        Returns:
+            What has arrived so far; a later call may return more.
         """
         return await self._build(self._late)
 
@@ -203,6 +209,9 @@ class Execution(Subscriber):
 
     def feed(self, message: Message) -> None:
         """Process a message that answers this execution's request.
+
+        Args:
+            message: The message.
 
         Raises:
             ProtocolError: If the content of the message is malformed.
@@ -237,7 +246,7 @@ class Execution(Subscriber):
         self._decided = self._decided or error
 
     def fail(self, error: IpyboxError) -> None:
-        """Finish the execution with an error of the connection or the kernel."""
+        """Finish the execution with ``error``, which is one of the connection or the kernel."""
         self._settle(error)
         self._notify()
 

@@ -29,6 +29,8 @@ MAX_PARTS = 1024
 
 
 class Header(msgspec.Struct):
+    """The header of a message: its id, its type, and the session of its sender."""
+
     msg_id: str
     msg_type: str
     session: str = ""

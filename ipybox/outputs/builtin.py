@@ -33,6 +33,7 @@ class TextHandler:
     )
 
     def convert(self, mime_type: str, data: Any, metadata: Mapping[str, Any]) -> str:
+        """Return ``data`` as it is. Raise TypeError if it is not a str."""
         if not isinstance(data, str):
             raise TypeError(f"{mime_type} data must be a str, got {type(data).__name__}.")
         return data
@@ -56,6 +57,21 @@ class ImageHandler:
         self._max_pixels = max_pixels
 
     def convert(self, mime_type: str, data: Any, metadata: Mapping[str, Any]) -> Image:
+        """Decode a base64 image.
+
+        Args:
+            mime_type: Names the only format that is accepted.
+            data: The image, as a base64 str.
+            metadata: Ignored.
+
+        Returns:
+            The image, fully loaded.
+
+        Raises:
+            TypeError: If ``data`` is not a str.
+            ValueError: If ``data`` is not base64, or the image has too many pixels.
+            Exception: Any error of Pillow, if ``data`` is not a sound image of that format.
+        """
         from PIL import Image
 
         if not isinstance(data, str):
@@ -83,4 +99,5 @@ class JsonHandler:
     mime_types = ("application/json",)
 
     def convert(self, mime_type: str, data: Any, metadata: Mapping[str, Any]) -> Any:
+        """Return ``data`` as it is."""
         return data

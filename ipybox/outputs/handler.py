@@ -20,13 +20,19 @@ class OutputHandler(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name, unique among handlers."""
+        ...
 
     @property
-    def mime_types(self) -> tuple[str, ...]: ...
+    def mime_types(self) -> tuple[str, ...]:
+        """The MIME types that the handler converts."""
+        ...
 
     @property
-    def produces(self) -> Produces: ...
+    def produces(self) -> Produces:
+        """The kind of the values."""
+        ...
 
     def convert(self, mime_type: str, data: Any, metadata: Mapping[str, Any]) -> Any:
         """Convert one entry. Called in a worker thread.

@@ -30,6 +30,7 @@ class Catalog:
         self._recipe_by_image_name: dict[str, str] = {}
 
     def add_backend(self, item: Any) -> str:
+        """Add a backend, whose name must be free."""
         _check_type(item, BackendDescriptor, "ipybox_register_backends")
         if item.name in self.backends:
             raise PluginError(f"The backend name {item.name!r} is taken.")
@@ -37,6 +38,7 @@ class Catalog:
         return f"backend {item.name}"
 
     def add_image(self, item: Any) -> str:
+        """Add an image recipe, whose name and image names must be free."""
         _check_type(item, ImageRecipe, "ipybox_register_images")
         for image_name in item.tags:
             if image_name in self._recipe_by_image_name:
@@ -49,6 +51,7 @@ class Catalog:
         return f"image recipe {item.name}"
 
     def add_output_handler(self, item: Any) -> str:
+        """Add an output handler, whose name and MIME types must be free."""
         _check_type(item, OutputHandler, "ipybox_register_output_handlers")
         for mime_type in item.mime_types:
             if mime_type in self.output_handlers:
