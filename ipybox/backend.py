@@ -386,7 +386,11 @@ class Backend(AsyncResource):
         raise _lacks(Capability.ATTACH, self.name)
 
     async def sweep(self) -> Sequence[ContainerInfo]:
-        """Remove the containers whose owners are dead, and return them."""
+        """Remove the containers whose owners are dead.
+
+        Returns:
+            The containers that were removed.
+        """
         return ()
 
     async def image(self, tag: str) -> ImageInfo | None:
