@@ -80,6 +80,7 @@ async def test_each_waiting_request_keeps_the_cause_of_a_closed_channel() -> Non
                 assert error.__cause__ is lost.__cause__
 
 
+@pytest.mark.slow
 async def test_each_call_after_a_failed_replacement_keeps_the_cause(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

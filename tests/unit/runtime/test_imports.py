@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 PRINT_IMPORTED = """
 gateway = imports.import_gateway()
 assert gateway.serve
@@ -18,10 +20,12 @@ def imported(before: str = "") -> tuple[str, str]:
     return done.stdout.strip(), done.stderr
 
 
+@pytest.mark.slow
 def test_unused_modules_are_not_imported() -> None:
     assert imported() == ("[] True", "")
 
 
+@pytest.mark.slow
 def test_everything_is_imported_if_placeholders_do_not_suffice() -> None:
     """A later version of Jupyter Server may need more than a placeholder has."""
     printed, logged = imported("imports.UNUSED += ('jupyter_server',)\n")

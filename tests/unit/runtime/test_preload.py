@@ -22,6 +22,7 @@ def test_an_image_build_preloads_and_compiles_everything(tmp_path: Path) -> None
     assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr
 
 
+@pytest.mark.slow
 def test_a_cancelled_preload_creates_no_files(tmp_path: Path) -> None:
     code = "from ipybox_runtime.kernel.preload import preload; preload(lambda: True); print('on')"
     done = subprocess.run(
